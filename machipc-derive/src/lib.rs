@@ -1,0 +1,1 @@
+//! The macros of machipc. Use them through the `machipc` crate.

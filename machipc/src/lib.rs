@@ -1,0 +1,4 @@
+//! Typed messaging over Mach ports.
+
+pub mod mach;
+pub mod message;

@@ -1,0 +1,40 @@
+//! The seam: Mach's own calls, types, constants and return codes, on every system.
+//!
+//! # Contract
+//!
+//! Everything above this module is the same source on every system; everything that knows the system is below it. The
+//! module is the Mach API itself, under its own names: what holds for `mach_msg` in `<mach/message.h>` holds for
+//! [`mach_msg`](fn@mach_msg) here. A backend supplies the functions of `calls.rs` and keeps these promises:
+//!
+//! 1. **Layouts and values** of [`types`](self) and constants are those of LP64 Darwin; nothing else travels.
+//! 2. **Return codes** are Mach's, compared by value. No call panics, whatever its arguments.
+//! 3. **Names** are local to the task. A call without pointer arguments is safe: a wrong name gives a wrong result or an
+//!    error, never undefined behaviour.
+//! 4. **Time-outs** are in milliseconds and are lower bounds.
+//! 5. **Signals** interrupt a wait only where `MACH_SEND_INTERRUPT` or `MACH_RCV_INTERRUPT` asks for it.
+//! 6. **Threads** may make any call at any time.
+//! 7. **Received memory** belongs to the receiver until `vm_deallocate`; what was sent is a snapshot.
+//!
+//! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
+//! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.
+
+#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)] // the names are Mach's own
+
+mod calls;
+mod constants;
+mod types;
+
+#[cfg(target_vendor = "apple")]
+#[path = "darwin/mod.rs"]
+mod imp;
+#[cfg(target_os = "linux")]
+#[path = "embedded/mod.rs"]
+mod imp;
+#[cfg(not(any(target_vendor = "apple", target_os = "linux")))]
+compile_error!("machipc runs on Apple systems (on Mach itself) and on Linux (on its embedded Mach)");
+#[cfg(target_endian = "big")]
+compile_error!("machipc's wire format is little-endian and this target is big-endian");
+
+pub use calls::*;
+pub use constants::*;
+pub use types::*;
