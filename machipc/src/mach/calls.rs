@@ -19,7 +19,15 @@ pub fn mach_task_self() -> mach_port_t {
 /// `message` is readable for `send_size` bytes, and writable for `max(send_size, receive_limit)` bytes, and aligned to 4. Each
 /// out-of-line descriptor names memory that this task may read and, with `deallocate`, give away.
 #[inline]
-pub unsafe fn mach_msg(message: *mut mach_msg_header_t, option: mach_msg_option_t, send_size: mach_msg_size_t, receive_limit: mach_msg_size_t, receive_name: mach_port_name_t, timeout: mach_msg_timeout_t, notify: mach_port_name_t) -> mach_msg_return_t {
+pub unsafe fn mach_msg(
+    message: *mut mach_msg_header_t,
+    option: mach_msg_option_t,
+    send_size: mach_msg_size_t,
+    receive_limit: mach_msg_size_t,
+    receive_name: mach_port_name_t,
+    timeout: mach_msg_timeout_t,
+    notify: mach_port_name_t,
+) -> mach_msg_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_msg(message, option, send_size, receive_limit, receive_name, timeout, notify) }
 }
@@ -31,9 +39,31 @@ pub unsafe fn mach_msg(message: *mut mach_msg_header_t, option: mach_msg_option_
 /// As [`mach_msg`], and `receive_message` is null or writable for `receive_limit` bytes and aligned to 4.
 #[inline]
 #[expect(clippy::too_many_arguments, reason = "the arguments are Mach's own")]
-pub unsafe fn mach_msg_overwrite(message: *mut mach_msg_header_t, option: mach_msg_option_t, send_size: mach_msg_size_t, receive_limit: mach_msg_size_t, receive_name: mach_port_name_t, timeout: mach_msg_timeout_t, notify: mach_port_name_t, receive_message: *mut mach_msg_header_t, receive_scatter_size: mach_msg_size_t) -> mach_msg_return_t {
+pub unsafe fn mach_msg_overwrite(
+    message: *mut mach_msg_header_t,
+    option: mach_msg_option_t,
+    send_size: mach_msg_size_t,
+    receive_limit: mach_msg_size_t,
+    receive_name: mach_port_name_t,
+    timeout: mach_msg_timeout_t,
+    notify: mach_port_name_t,
+    receive_message: *mut mach_msg_header_t,
+    receive_scatter_size: mach_msg_size_t,
+) -> mach_msg_return_t {
     // SAFETY: the caller's duties are the backend's.
-    unsafe { imp::mach_msg_overwrite(message, option, send_size, receive_limit, receive_name, timeout, notify, receive_message, receive_scatter_size) }
+    unsafe {
+        imp::mach_msg_overwrite(
+            message,
+            option,
+            send_size,
+            receive_limit,
+            receive_name,
+            timeout,
+            notify,
+            receive_message,
+            receive_scatter_size,
+        )
+    }
 }
 
 /// Makes a port, a port set or a dead name, and stores its new name. Rules.
@@ -41,14 +71,22 @@ pub unsafe fn mach_msg_overwrite(message: *mut mach_msg_header_t, option: mach_m
 /// # Safety
 /// `name` is valid for one write.
 #[inline]
-pub unsafe fn mach_port_allocate(task: mach_port_t, right: mach_port_right_t, name: *mut mach_port_name_t) -> kern_return_t {
+pub unsafe fn mach_port_allocate(
+    task: mach_port_t,
+    right: mach_port_right_t,
+    name: *mut mach_port_name_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_allocate(task, right, name) }
 }
 
 /// [`mach_port_allocate`] under a name that the caller chose.
 #[inline]
-pub fn mach_port_allocate_name(task: mach_port_t, right: mach_port_right_t, name: mach_port_name_t) -> kern_return_t {
+pub fn mach_port_allocate_name(
+    task: mach_port_t,
+    right: mach_port_right_t,
+    name: mach_port_name_t,
+) -> kern_return_t {
     imp::mach_port_allocate_name(task, right, name)
 }
 
@@ -57,14 +95,24 @@ pub fn mach_port_allocate_name(task: mach_port_t, right: mach_port_right_t, name
 /// # Safety
 /// `options` is valid for one read, `name` for one write.
 #[inline]
-pub unsafe fn mach_port_construct(task: mach_port_t, options: *const mach_port_options_t, context: mach_port_context_t, name: *mut mach_port_name_t) -> kern_return_t {
+pub unsafe fn mach_port_construct(
+    task: mach_port_t,
+    options: *const mach_port_options_t,
+    context: mach_port_context_t,
+    name: *mut mach_port_name_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_construct(task, options, context, name) }
 }
 
 /// Drops a receive right and `-srdelta` send references at once. Rules.
 #[inline]
-pub fn mach_port_destruct(task: mach_port_t, name: mach_port_name_t, srdelta: mach_port_delta_t, guard: mach_port_context_t) -> kern_return_t {
+pub fn mach_port_destruct(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    srdelta: mach_port_delta_t,
+    guard: mach_port_context_t,
+) -> kern_return_t {
     imp::mach_port_destruct(task, name, srdelta, guard)
 }
 
@@ -82,7 +130,12 @@ pub fn mach_port_deallocate(task: mach_port_t, name: mach_port_name_t) -> kern_r
 
 /// Makes a right to the port `right` and puts it under `name`. Rules.
 #[inline]
-pub fn mach_port_insert_right(task: mach_port_t, name: mach_port_name_t, right: mach_port_name_t, disposition: mach_msg_type_name_t) -> kern_return_t {
+pub fn mach_port_insert_right(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    right: mach_port_name_t,
+    disposition: mach_msg_type_name_t,
+) -> kern_return_t {
     imp::mach_port_insert_right(task, name, right, disposition)
 }
 
@@ -91,14 +144,25 @@ pub fn mach_port_insert_right(task: mach_port_t, name: mach_port_name_t, right: 
 /// # Safety
 /// `right` and `acquired` are each valid for one write.
 #[inline]
-pub unsafe fn mach_port_extract_right(task: mach_port_t, name: mach_port_name_t, disposition: mach_msg_type_name_t, right: *mut mach_port_name_t, acquired: *mut mach_msg_type_name_t) -> kern_return_t {
+pub unsafe fn mach_port_extract_right(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    disposition: mach_msg_type_name_t,
+    right: *mut mach_port_name_t,
+    acquired: *mut mach_msg_type_name_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_extract_right(task, name, disposition, right, acquired) }
 }
 
 /// Changes the user references of a right by `delta`. Rules.
 #[inline]
-pub fn mach_port_mod_refs(task: mach_port_t, name: mach_port_name_t, right: mach_port_right_t, delta: mach_port_delta_t) -> kern_return_t {
+pub fn mach_port_mod_refs(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    right: mach_port_right_t,
+    delta: mach_port_delta_t,
+) -> kern_return_t {
     imp::mach_port_mod_refs(task, name, right, delta)
 }
 
@@ -107,7 +171,12 @@ pub fn mach_port_mod_refs(task: mach_port_t, name: mach_port_name_t, right: mach
 /// # Safety
 /// `refs` is valid for one write.
 #[inline]
-pub unsafe fn mach_port_get_refs(task: mach_port_t, name: mach_port_name_t, right: mach_port_right_t, refs: *mut mach_port_urefs_t) -> kern_return_t {
+pub unsafe fn mach_port_get_refs(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    right: mach_port_right_t,
+    refs: *mut mach_port_urefs_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_get_refs(task, name, right, refs) }
 }
@@ -117,7 +186,11 @@ pub unsafe fn mach_port_get_refs(task: mach_port_t, name: mach_port_name_t, righ
 /// # Safety
 /// `ptype` is valid for one write.
 #[inline]
-pub unsafe fn mach_port_type(task: mach_port_t, name: mach_port_name_t, ptype: *mut mach_port_type_t) -> kern_return_t {
+pub unsafe fn mach_port_type(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    ptype: *mut mach_port_type_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_type(task, name, ptype) }
 }
@@ -127,7 +200,13 @@ pub unsafe fn mach_port_type(task: mach_port_t, name: mach_port_name_t, ptype: *
 /// # Safety
 /// Each pointer is valid for one write.
 #[inline]
-pub unsafe fn mach_port_names(task: mach_port_t, names: *mut *mut mach_port_name_t, names_count: *mut mach_msg_type_number_t, types: *mut *mut mach_port_type_t, types_count: *mut mach_msg_type_number_t) -> kern_return_t {
+pub unsafe fn mach_port_names(
+    task: mach_port_t,
+    names: *mut *mut mach_port_name_t,
+    names_count: *mut mach_msg_type_number_t,
+    types: *mut *mut mach_port_type_t,
+    types_count: *mut mach_msg_type_number_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_names(task, names, names_count, types, types_count) }
 }
@@ -138,9 +217,19 @@ pub unsafe fn mach_port_names(task: mach_port_t, names: *mut *mut mach_port_name
 /// # Safety
 /// `previous` is valid for one write.
 #[inline]
-pub unsafe fn mach_port_request_notification(task: mach_port_t, name: mach_port_name_t, variant: mach_msg_id_t, sync: mach_port_mscount_t, notify: mach_port_name_t, notify_disposition: mach_msg_type_name_t, previous: *mut mach_port_name_t) -> kern_return_t {
+pub unsafe fn mach_port_request_notification(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    variant: mach_msg_id_t,
+    sync: mach_port_mscount_t,
+    notify: mach_port_name_t,
+    notify_disposition: mach_msg_type_name_t,
+    previous: *mut mach_port_name_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
-    unsafe { imp::mach_port_request_notification(task, name, variant, sync, notify, notify_disposition, previous) }
+    unsafe {
+        imp::mach_port_request_notification(task, name, variant, sync, notify, notify_disposition, previous)
+    }
 }
 
 /// Reads attributes of a port into `info`, which has room for `count` words; stores how many were written.
@@ -148,7 +237,13 @@ pub unsafe fn mach_port_request_notification(task: mach_port_t, name: mach_port_
 /// # Safety
 /// `info` is valid for `count` words and aligned to 4, `count` for a read and a write.
 #[inline]
-pub unsafe fn mach_port_get_attributes(task: mach_port_t, name: mach_port_name_t, flavor: mach_port_flavor_t, info: *mut i32, count: *mut mach_msg_type_number_t) -> kern_return_t {
+pub unsafe fn mach_port_get_attributes(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    flavor: mach_port_flavor_t,
+    info: *mut i32,
+    count: *mut mach_msg_type_number_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_get_attributes(task, name, flavor, info, count) }
 }
@@ -158,26 +253,44 @@ pub unsafe fn mach_port_get_attributes(task: mach_port_t, name: mach_port_name_t
 /// # Safety
 /// `info` is readable for `count` words and aligned to 4.
 #[inline]
-pub unsafe fn mach_port_set_attributes(task: mach_port_t, name: mach_port_name_t, flavor: mach_port_flavor_t, info: *const i32, count: mach_msg_type_number_t) -> kern_return_t {
+pub unsafe fn mach_port_set_attributes(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    flavor: mach_port_flavor_t,
+    info: *const i32,
+    count: mach_msg_type_number_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_set_attributes(task, name, flavor, info, count) }
 }
 
 /// Puts a receive right into a port set. Rule R-163.
 #[inline]
-pub fn mach_port_insert_member(task: mach_port_t, name: mach_port_name_t, set: mach_port_name_t) -> kern_return_t {
+pub fn mach_port_insert_member(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    set: mach_port_name_t,
+) -> kern_return_t {
     imp::mach_port_insert_member(task, name, set)
 }
 
 /// Takes a receive right out of a port set. Rule R-165.
 #[inline]
-pub fn mach_port_extract_member(task: mach_port_t, name: mach_port_name_t, set: mach_port_name_t) -> kern_return_t {
+pub fn mach_port_extract_member(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    set: mach_port_name_t,
+) -> kern_return_t {
     imp::mach_port_extract_member(task, name, set)
 }
 
 /// Puts a receive right into one set only, or with NULL into none. Rules.
 #[inline]
-pub fn mach_port_move_member(task: mach_port_t, name: mach_port_name_t, set: mach_port_name_t) -> kern_return_t {
+pub fn mach_port_move_member(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    set: mach_port_name_t,
+) -> kern_return_t {
     imp::mach_port_move_member(task, name, set)
 }
 
@@ -186,20 +299,33 @@ pub fn mach_port_move_member(task: mach_port_t, name: mach_port_name_t, set: mac
 /// # Safety
 /// Each pointer is valid for one write.
 #[inline]
-pub unsafe fn mach_port_get_set_status(task: mach_port_t, name: mach_port_name_t, members: *mut *mut mach_port_name_t, count: *mut mach_msg_type_number_t) -> kern_return_t {
+pub unsafe fn mach_port_get_set_status(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    members: *mut *mut mach_port_name_t,
+    count: *mut mach_msg_type_number_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_get_set_status(task, name, members, count) }
 }
 
 /// Sets a port's make-send count.
 #[inline]
-pub fn mach_port_set_mscount(task: mach_port_t, name: mach_port_name_t, mscount: mach_port_mscount_t) -> kern_return_t {
+pub fn mach_port_set_mscount(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    mscount: mach_port_mscount_t,
+) -> kern_return_t {
     imp::mach_port_set_mscount(task, name, mscount)
 }
 
 /// Sets the sequence number of the next message. Rule R-149.
 #[inline]
-pub fn mach_port_set_seqno(task: mach_port_t, name: mach_port_name_t, seqno: mach_port_seqno_t) -> kern_return_t {
+pub fn mach_port_set_seqno(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    seqno: mach_port_seqno_t,
+) -> kern_return_t {
     imp::mach_port_set_seqno(task, name, seqno)
 }
 
@@ -208,38 +334,65 @@ pub fn mach_port_set_seqno(task: mach_port_t, name: mach_port_name_t, seqno: mac
 /// # Safety
 /// `context` is valid for one write.
 #[inline]
-pub unsafe fn mach_port_get_context(task: mach_port_t, name: mach_port_name_t, context: *mut mach_port_context_t) -> kern_return_t {
+pub unsafe fn mach_port_get_context(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    context: *mut mach_port_context_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_get_context(task, name, context) }
 }
 
 /// Sets a port's context. Rules.
 #[inline]
-pub fn mach_port_set_context(task: mach_port_t, name: mach_port_name_t, context: mach_port_context_t) -> kern_return_t {
+pub fn mach_port_set_context(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    context: mach_port_context_t,
+) -> kern_return_t {
     imp::mach_port_set_context(task, name, context)
 }
 
 /// Guards a receive right. Rules.
 #[inline]
-pub fn mach_port_guard(task: mach_port_t, name: mach_port_name_t, guard: mach_port_context_t, strict: i32) -> kern_return_t {
+pub fn mach_port_guard(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    guard: mach_port_context_t,
+    strict: i32,
+) -> kern_return_t {
     imp::mach_port_guard(task, name, guard, strict)
 }
 
 /// [`mach_port_guard`] with `MPG_*` flags.
 #[inline]
-pub fn mach_port_guard_with_flags(task: mach_port_t, name: mach_port_name_t, guard: mach_port_context_t, flags: u64) -> kern_return_t {
+pub fn mach_port_guard_with_flags(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    guard: mach_port_context_t,
+    flags: u64,
+) -> kern_return_t {
     imp::mach_port_guard_with_flags(task, name, guard, flags)
 }
 
 /// Takes the guard off a receive right. Rule R-043.
 #[inline]
-pub fn mach_port_unguard(task: mach_port_t, name: mach_port_name_t, guard: mach_port_context_t) -> kern_return_t {
+pub fn mach_port_unguard(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    guard: mach_port_context_t,
+) -> kern_return_t {
     imp::mach_port_unguard(task, name, guard)
 }
 
 /// Replaces the guard of a receive right.
 #[inline]
-pub fn mach_port_swap_guard(task: mach_port_t, name: mach_port_name_t, old_guard: mach_port_context_t, new_guard: mach_port_context_t) -> kern_return_t {
+pub fn mach_port_swap_guard(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    old_guard: mach_port_context_t,
+    new_guard: mach_port_context_t,
+) -> kern_return_t {
     imp::mach_port_swap_guard(task, name, old_guard, new_guard)
 }
 
@@ -248,7 +401,11 @@ pub fn mach_port_swap_guard(task: mach_port_t, name: mach_port_name_t, old_guard
 /// # Safety
 /// `srights` is valid for one write.
 #[inline]
-pub unsafe fn mach_port_get_srights(task: mach_port_t, name: mach_port_name_t, srights: *mut mach_port_rights_t) -> kern_return_t {
+pub unsafe fn mach_port_get_srights(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    srights: *mut mach_port_rights_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_get_srights(task, name, srights) }
 }
@@ -260,7 +417,16 @@ pub unsafe fn mach_port_get_srights(task: mach_port_t, name: mach_port_name_t, s
 /// Each pointer is valid for one read and one write.
 #[inline]
 #[expect(clippy::too_many_arguments, reason = "the arguments are Mach's own")]
-pub unsafe fn mach_port_peek(task: mach_port_t, name: mach_port_name_t, trailer_type: u32, seqno: *mut mach_port_seqno_t, size: *mut mach_msg_size_t, id: *mut mach_msg_id_t, trailer: *mut i8, trailer_size: *mut mach_msg_type_number_t) -> kern_return_t {
+pub unsafe fn mach_port_peek(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    trailer_type: u32,
+    seqno: *mut mach_port_seqno_t,
+    size: *mut mach_msg_size_t,
+    id: *mut mach_msg_id_t,
+    trailer: *mut i8,
+    trailer_size: *mut mach_msg_type_number_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::mach_port_peek(task, name, trailer_type, seqno, size, id, trailer, trailer_size) }
 }
@@ -270,7 +436,12 @@ pub unsafe fn mach_port_peek(task: mach_port_t, name: mach_port_name_t, trailer_
 /// # Safety
 /// `address` is valid for one read and one write; with `VM_FLAGS_FIXED` nothing else uses that range.
 #[inline]
-pub unsafe fn vm_allocate(task: mach_port_t, address: *mut vm_address_t, size: vm_size_t, flags: i32) -> kern_return_t {
+pub unsafe fn vm_allocate(
+    task: mach_port_t,
+    address: *mut vm_address_t,
+    size: vm_size_t,
+    flags: i32,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::vm_allocate(task, address, size, flags) }
 }
@@ -290,7 +461,11 @@ pub unsafe fn vm_deallocate(task: mach_port_t, address: vm_address_t, size: vm_s
 /// # Safety
 /// `name` points to a C string of at most 127 bytes, `port` is valid for one write.
 #[inline]
-pub unsafe fn bootstrap_check_in(bootstrap: mach_port_t, name: *const core::ffi::c_char, port: *mut mach_port_t) -> kern_return_t {
+pub unsafe fn bootstrap_check_in(
+    bootstrap: mach_port_t,
+    name: *const core::ffi::c_char,
+    port: *mut mach_port_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::bootstrap_check_in(bootstrap, name, port) }
 }
@@ -300,7 +475,11 @@ pub unsafe fn bootstrap_check_in(bootstrap: mach_port_t, name: *const core::ffi:
 /// # Safety
 /// `name` points to a C string of at most 127 bytes.
 #[inline]
-pub unsafe fn bootstrap_register(bootstrap: mach_port_t, name: *const core::ffi::c_char, port: mach_port_t) -> kern_return_t {
+pub unsafe fn bootstrap_register(
+    bootstrap: mach_port_t,
+    name: *const core::ffi::c_char,
+    port: mach_port_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::bootstrap_register(bootstrap, name, port) }
 }
@@ -310,7 +489,11 @@ pub unsafe fn bootstrap_register(bootstrap: mach_port_t, name: *const core::ffi:
 /// # Safety
 /// `name` points to a C string of at most 127 bytes, `port` is valid for one write.
 #[inline]
-pub unsafe fn bootstrap_look_up(bootstrap: mach_port_t, name: *const core::ffi::c_char, port: *mut mach_port_t) -> kern_return_t {
+pub unsafe fn bootstrap_look_up(
+    bootstrap: mach_port_t,
+    name: *const core::ffi::c_char,
+    port: *mut mach_port_t,
+) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::bootstrap_look_up(bootstrap, name, port) }
 }

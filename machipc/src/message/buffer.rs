@@ -1,6 +1,6 @@
 //! A growable byte buffer whose first byte is 64-aligned.
 
-use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, FromBytes};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 #[repr(C, align(64))]
 #[derive(Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
