@@ -81,6 +81,8 @@ pub enum Attachment<'m> {
 ///
 /// Each call names the index that the payload gave; anything but the next one in order, or of another kind, is an error.
 pub trait AttachmentSource {
+    /// How many attachments came with the message.
+    fn count(&self) -> u32;
     /// Takes a right: its name, now the caller's to release.
     fn take_right(&self, index: u32, kind: RightKind) -> Result<u32, DecodeError>;
     /// Takes out-of-line memory: address and length in bytes, now the caller's to unmap.

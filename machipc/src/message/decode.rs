@@ -1,43 +1,42 @@
 //! Bytes to values.
 
-use super::{AttachmentSource, DecodeError};
+use super::{DecodeError, Decoder, Encode};
 
-/// A value that can be read out of a message, borrowing from it for `'de`.
-pub trait Decode<'de>: Sized {
+/// A value that can be read out of a message, borrowing from it for `'de`. `#[derive(MachMessage)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read out of a message",
+    note = "derive it: `#[derive(MachMessage)]`; `&T` and `&[T]` can be borrowed from a message when `T` is plain data"
+)]
+pub trait Decode<'de>: Encode + Sized {
     /// Reads the value.
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError>;
-}
 
-/// A payload that is being read.
-pub struct Decoder<'de> {
-    payload: &'de [u8],
-    position: usize,
-    depth: u32,
-    attachments: Option<&'de dyn AttachmentSource>,
-    next_attachment: u32,
-}
-
-impl<'de> Decoder<'de> {
-    /// Reads `payload`, whose first byte is 16-aligned, with what came beside it.
-    pub fn new(payload: &'de [u8], attachments: Option<&'de dyn AttachmentSource>) -> Self {
-        Self { payload, position: 0, depth: 0, attachments, next_attachment: 0 }
-    }
-    /// Takes the next `count` bytes.
-    pub fn bytes(&mut self, count: usize) -> Result<&'de [u8], DecodeError> {
-        let rest = &self.payload[self.position..];
-        if count > rest.len() {
-            return Err(DecodeError::new(format!("{count} bytes wanted, {} left", rest.len())));
+    /// Reads `count` values that follow one another. Plain data does it in one copy.
+    ///
+    /// `count` was checked against the bytes that are left ([`Decoder::count`]), or is a constant.
+    #[inline]
+    fn decode_vec(count: usize, input: &mut Decoder<'de>) -> Result<Vec<Self>, DecodeError> {
+        let mut values = Vec::with_capacity(input.prudent_capacity::<Self>(count));
+        for index in 0..count {
+            values.push(Self::decode(input).map_err(|error| error.in_element(index))?);
         }
-        self.position += count;
-        Ok(&rest[..count])
+        Ok(values)
     }
-    /// What came beside the payload.
-    pub fn attachments(&self) -> Result<&'de dyn AttachmentSource, DecodeError> {
-        self.attachments.ok_or_else(|| DecodeError::new("the message carries nothing out of line"))
-    }
-    /// Reads an attachment's index.
-    pub fn attachment_index(&mut self) -> Result<u32, DecodeError> {
-        let _ = (self.depth, self.next_attachment);
-        Err(DecodeError::new("placeholder"))
+
+    /// Reads `N` values that follow one another. Plain data does it in one copy.
+    #[inline]
+    fn decode_array<const N: usize>(input: &mut Decoder<'de>) -> Result<[Self; N], DecodeError> {
+        let mut error = None;
+        let values: [Option<Self>; N] = core::array::from_fn(|index| {
+            if error.is_some() {
+                return None;
+            }
+            Self::decode(input).map_err(|reason| error = Some(reason.in_element(index))).ok()
+        });
+        match error {
+            Some(error) => Err(error),
+            None => Ok(values
+                .map(|value| value.unwrap_or_else(|| unreachable!("without an error all values are read")))),
+        }
     }
 }

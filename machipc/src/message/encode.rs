@@ -1,10 +1,18 @@
 //! Values to bytes.
 
-use super::{AlignedBuffer, Attachment, EncodeError, RightCell, Schema};
+use super::{EncodeError, Encoder, Schema};
 
-/// A value that can be a part of a message.
+/// A value that can be a part of a message. `#[derive(MachMessage)]` implements it; the types of the standard library that
+/// can travel implement it already.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent in a message",
+    note = "derive it: `#[derive(MachMessage)]`"
+)]
 pub trait Encode {
-    /// The fewest bytes that an encoded value takes; 0 for values without bytes.
+    /// The fewest bytes that an encoded value takes, padding not counted. It is a part of the format: in sequences, elements
+    /// whose `MIN_SIZE` is 0 cost a byte each, so it must be 0 exactly where a value may take no bytes.
+    ///
+    /// It must not ask for the `MIN_SIZE` of a type that may contain this one: an enum's is the size of its tag.
     const MIN_SIZE: usize;
 
     /// Appends the type's description.
@@ -12,47 +20,16 @@ pub trait Encode {
 
     /// Appends the value.
     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError>;
-}
 
-/// Where a message's bytes and attachments are gathered.
-pub struct Encoder<'m> {
-    buffer: &'m mut AlignedBuffer,
-    base: usize,
-    attachments: Vec<Attachment<'m>>,
-    reply: Option<&'m RightCell>,
-}
-
-impl<'m> Encoder<'m> {
-    /// Appends to `buffer`; alignment counts from its present end, which is aligned to 16.
-    pub fn new(buffer: &'m mut AlignedBuffer) -> Self {
-        let base = buffer.len();
-        Self { buffer, base, attachments: Vec::new(), reply: None }
-    }
-    /// Zeroes up to the next multiple of `align`.
-    pub fn align(&mut self, align: usize) {
-        let len = self.buffer.len();
-        let padding = (len - self.base).next_multiple_of(align) - (len - self.base);
-        self.buffer.set_len(len + padding);
-        self.buffer.as_mut_bytes()[len..].fill(0);
-    }
-    /// Appends bytes as they are.
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        let len = self.buffer.len();
-        self.buffer.set_len(len + bytes.len());
-        self.buffer.as_mut_bytes()[len..].copy_from_slice(bytes);
-    }
-    /// Appends an attachment; writes its index into the payload.
-    pub fn attach(&mut self, attachment: Attachment<'m>) {
-        self.align(4);
-        self.bytes(&(self.attachments.len() as u32).to_le_bytes());
-        self.attachments.push(attachment);
-    }
-    /// Sends this reply right in the header.
-    pub fn reply(&mut self, cell: &'m RightCell) {
-        self.reply = Some(cell);
-    }
-    /// The buffer, the attachments, and the reply right.
-    pub fn finish(self) -> (&'m mut AlignedBuffer, Vec<Attachment<'m>>, Option<&'m RightCell>) {
-        (self.buffer, self.attachments, self.reply)
+    /// Appends values one after the other, without their count. Plain data does it in one copy; the bytes are the same.
+    #[inline]
+    fn encode_slice<'m>(values: &'m [Self], out: &mut Encoder<'m>) -> Result<(), EncodeError>
+    where
+        Self: Sized,
+    {
+        for (index, value) in values.iter().enumerate() {
+            value.encode(out).map_err(|error| error.in_element(index))?;
+        }
+        Ok(())
     }
 }

@@ -3,15 +3,24 @@
 mod attachment;
 mod buffer;
 mod decode;
+mod decoder;
 mod encode;
+mod encoder;
 mod error;
+mod impls;
+mod pod;
+mod prefix;
 mod schema;
 
 pub use attachment::{Attachment, AttachmentSource, MemoryCell, RightCell, RightKind};
 pub use buffer::AlignedBuffer;
-pub use decode::{Decode, Decoder};
-pub use encode::{Encode, Encoder};
+pub use decode::Decode;
+pub use decoder::Decoder;
+pub use encode::Encode;
+pub use encoder::{Encoded, Encoder, MAX_DEPTH, ReplyPort};
 pub use error::{DecodeError, EncodeError};
+pub use pod::Pod;
+pub use prefix::Prefix;
 pub use schema::Schema;
 
 /// The id of every message that is not an endpoint's variant.
@@ -29,7 +38,7 @@ pub trait MachMessage: Encode + Sized {
 
     /// The number that identifies names and types of everything inside: both sides must agree on it.
     fn fingerprint() -> u64 {
-        Schema::of::<Self>().fingerprint()
+        Schema::fingerprint_of::<Self>()
     }
 
     /// The `msgh_id`: which variant of an endpoint this is.

@@ -1,0 +1,316 @@
+//! A payload that is being read.
+
+use core::fmt;
+use std::os::fd::OwnedFd;
+
+use zerocopy::TryFromBytes;
+
+use super::encoder::MAX_DEPTH;
+use super::pod::MAX_ALIGN;
+use super::{AttachmentSource, Decode, DecodeError, Pod, RightKind};
+
+/// A payload that is being read. Every method checks what it reads: any bytes give a value or an error.
+///
+/// ```
+/// use machipc::message::{AlignedBuffer, Decode, Decoder};
+///
+/// let mut buffer = AlignedBuffer::new();
+/// buffer.set_len(14);
+/// buffer.as_mut_bytes().copy_from_slice(&[7, 0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0, b'a', b'b']);
+///
+/// let mut input = Decoder::new(buffer.as_bytes(), None);
+/// assert_eq!(<(u8, u32, &str)>::decode(&mut input).unwrap(), (7, 9, "ab"));
+/// input.finish().unwrap();
+/// ```
+pub struct Decoder<'de> {
+    payload: &'de [u8],
+    position: usize,
+    depth: u32,
+    next_attachment: u32,
+    /// An extension was skipped, unread: it may have held the attachments that are not asked for.
+    skipped: bool,
+    reply_taken: bool,
+    attachments: Option<&'de dyn AttachmentSource>,
+}
+
+impl<'de> Decoder<'de> {
+    /// Reads `payload`, whose first byte is 16-aligned, with what came beside it.
+    ///
+    /// A payload that is not so aligned is no danger: what would be borrowed from it as wider plain data is an error then.
+    pub fn new(payload: &'de [u8], attachments: Option<&'de dyn AttachmentSource>) -> Self {
+        Self {
+            payload,
+            position: 0,
+            depth: 0,
+            next_attachment: 0,
+            skipped: false,
+            reply_taken: false,
+            attachments,
+        }
+    }
+
+    /// How many bytes were read.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// How many bytes are left.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.payload.len() - self.position
+    }
+
+    /// Skips padding up to the next multiple of `align`, a power of two up to 16.
+    #[inline]
+    pub fn align(&mut self, align: usize) -> Result<(), DecodeError> {
+        let padding = self.position.wrapping_neg() & (align - 1);
+        if padding > self.remaining() {
+            return Err(self.short(padding));
+        }
+        self.position += padding;
+        Ok(())
+    }
+
+    /// Takes the next `count` bytes.
+    #[inline]
+    pub fn bytes(&mut self, count: usize) -> Result<&'de [u8], DecodeError> {
+        match self.payload[self.position..].get(..count) {
+            Some(bytes) => {
+                self.position += count;
+                Ok(bytes)
+            }
+            None => Err(self.short(count)),
+        }
+    }
+
+    /// Reads plain data by value.
+    #[inline]
+    pub fn pod<T: Pod>(&mut self) -> Result<T, DecodeError> {
+        T::try_read_from_bytes(self.pod_bytes::<T>(1)?).map_err(|_| invalid::<T>())
+    }
+
+    /// Borrows plain data.
+    #[inline]
+    pub fn pod_ref<T: Pod>(&mut self) -> Result<&'de T, DecodeError> {
+        let bytes = self.pod_bytes::<T>(1)?;
+        T::try_ref_from_bytes(bytes).map_err(|_| bad_reference::<T>(bytes))
+    }
+
+    /// Borrows `count` values of plain data that follow one another.
+    #[inline]
+    pub fn pod_slice<T: Pod>(&mut self, count: usize) -> Result<&'de [T], DecodeError> {
+        let bytes = self.pod_bytes::<T>(count)?;
+        <[T]>::try_ref_from_bytes_with_elems(bytes, count).map_err(|_| bad_reference::<T>(bytes))
+    }
+
+    /// Reads the count of a sequence whose elements take at least `min_size` bytes each, and checks that so many can be left.
+    /// Elements of `min_size` 0 have a marker of one byte each, see [`marker`](Self::marker).
+    #[inline]
+    pub fn count(&mut self, min_size: usize) -> Result<usize, DecodeError> {
+        let count = self.pod::<u32>()? as usize;
+        if count > self.remaining() / min_size.max(1) {
+            return Err(self.too_many(count, min_size));
+        }
+        Ok(count)
+    }
+
+    /// Reads the zero byte in front of an element whose type may take no bytes.
+    pub fn marker(&mut self) -> Result<(), DecodeError> {
+        match self.pod::<u8>()? {
+            0 => Ok(()),
+            other => Err(DecodeError::new(format!("an element starts with {other}, not 0"))),
+        }
+    }
+
+    /// Reads what `body` reads as one more level of nesting; a struct's and an enum's decode does all its work in here. Fails
+    /// when the level is deeper than [`MAX_DEPTH`].
+    #[inline]
+    pub fn nested<R>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        let value = body(self)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    /// Reads a struct's extension: inside `body`, [`since`](Self::since) reads the fields that the sender wrote. What the sender
+    /// wrote beyond them is skipped. A payload that ends here has an empty extension: its sender knew of none.
+    #[inline]
+    pub fn extension<R>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<R, DecodeError>,
+    ) -> Result<R, DecodeError> {
+        if self.remaining() == 0 {
+            return body(self);
+        }
+        let len = self.pod::<u32>()? as usize;
+        if len > self.remaining() {
+            return Err(self.short(len));
+        }
+        let whole = self.payload;
+        let end = self.position + len;
+        self.payload = &whole[..end];
+        let value = body(self)?;
+        self.skipped |= self.position < end;
+        self.position = end;
+        self.payload = whole;
+        Ok(value)
+    }
+
+    /// Reads a field of an extension, or makes it where the extension ended before it.
+    #[inline]
+    pub fn since<T: Decode<'de>>(&mut self, default: impl FnOnce() -> T) -> Result<T, DecodeError> {
+        if self.remaining() == 0 { Ok(default()) } else { T::decode(self) }
+    }
+
+    /// Takes a right of this kind: its name, now the caller's to release.
+    pub fn right(&mut self, kind: RightKind) -> Result<u32, DecodeError> {
+        let (source, index) = self.attachment()?;
+        source.take_right(index, kind)
+    }
+
+    /// Takes out-of-line memory: address and length in bytes, now the caller's to unmap.
+    pub fn memory(&mut self) -> Result<(usize, usize), DecodeError> {
+        let (source, index) = self.attachment()?;
+        source.take_memory(index)
+    }
+
+    /// Borrows the bytes of out-of-line memory.
+    pub fn ool_bytes(&mut self) -> Result<&'de [u8], DecodeError> {
+        let (source, index) = self.attachment()?;
+        source.bytes(index)
+    }
+
+    /// Takes an open file.
+    pub fn file(&mut self) -> Result<OwnedFd, DecodeError> {
+        let (source, index) = self.attachment()?;
+        source.take_file(index)
+    }
+
+    /// Takes the reply right of the header: its name, now the caller's to release. Fails when the message has none, or when it
+    /// was taken already.
+    pub fn take_reply(&mut self) -> Result<u32, DecodeError> {
+        if core::mem::replace(&mut self.reply_taken, true) {
+            return Err(DecodeError::new("the message holds two replies and has one reply right"));
+        }
+        self.attachments
+            .and_then(|source| source.take_reply())
+            .ok_or_else(|| DecodeError::new("a reply right wanted, the message's header has none"))
+    }
+
+    /// Ends the payload. Fails when bytes or attachments are left, but for an extension that this side does not know.
+    pub fn finish(mut self) -> Result<(), DecodeError> {
+        if self.remaining() != 0 {
+            let left = self.remaining();
+            let skipped = self.pod::<u32>().and_then(|len| self.bytes(len as usize));
+            if skipped.is_err() || self.remaining() != 0 {
+                return Err(DecodeError::new(format!("{left} bytes left behind the last field")));
+            }
+            self.skipped = true;
+        }
+        let attached = self.attachments.map_or(0, |source| source.count());
+        if attached > self.next_attachment && !self.skipped {
+            return Err(DecodeError::new(format!(
+                "{attached} attachments came with the message, its fields hold {}",
+                self.next_attachment
+            )));
+        }
+        Ok(())
+    }
+
+    /// How many elements to make room for before they are read: `count`, unless they were much larger in memory than the bytes
+    /// that are left. More room is made as the elements turn out to be there.
+    #[inline]
+    pub fn prudent_capacity<T>(&self, count: usize) -> usize {
+        count.min(self.remaining().saturating_mul(4) / size_of::<T>().max(1) + 4)
+    }
+
+    /// Takes the bytes of `count` values of plain data, and the padding before them. No values are no bytes and no padding.
+    #[inline(always)]
+    fn pod_bytes<T: Pod>(&mut self, count: usize) -> Result<&'de [u8], DecodeError> {
+        const { assert!(align_of::<T>() <= MAX_ALIGN, "plain data may be aligned to 16 bytes at most") };
+        let Some(size) = size_of::<T>().checked_mul(count) else { return Err(self.short(usize::MAX)) };
+        if size == 0 {
+            // The start is aligned, which the position need not be.
+            return Ok(&self.payload[..0]);
+        }
+        let start = (self.position + (align_of::<T>() - 1)) & !(align_of::<T>() - 1);
+        match self.payload.get(start..).and_then(|rest| rest.get(..size)) {
+            Some(bytes) => {
+                self.position = start + size;
+                Ok(bytes)
+            }
+            None => Err(self.short(size)),
+        }
+    }
+
+    /// Reads the index of the next attachment. Indices go up by one, so that none is named twice and none is left out; only after an
+    /// extension that this side does not know in full, some may be.
+    fn attachment(&mut self) -> Result<(&'de dyn AttachmentSource, u32), DecodeError> {
+        let index = self.pod::<u32>()?;
+        let next = self.next_attachment;
+        let in_order = if self.skipped { index >= next } else { index == next };
+        match self.attachments {
+            Some(source) if in_order && index < source.count() => {
+                self.next_attachment = index + 1;
+                Ok((source, index))
+            }
+            source => {
+                let count = source.map_or(0, |source| source.count());
+                Err(DecodeError::new(format!("attachment {index} named, {next} comes next of {count}")))
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn short(&self, wanted: usize) -> DecodeError {
+        DecodeError::new(format!("{wanted} bytes wanted, {} left", self.remaining()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_many(&self, count: usize, min_size: usize) -> DecodeError {
+        let min_size = min_size.max(1);
+        DecodeError::new(format!(
+            "{count} elements of at least {min_size} bytes wanted, {} bytes left",
+            self.remaining()
+        ))
+    }
+}
+
+impl fmt::Debug for Decoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("position", &self.position)
+            .field("remaining", &self.remaining())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn invalid<T>() -> DecodeError {
+    DecodeError::new(format!("bytes that are no {}", core::any::type_name::<T>()))
+}
+
+#[cold]
+#[inline(never)]
+fn bad_reference<T>(bytes: &[u8]) -> DecodeError {
+    if bytes.as_ptr().addr() % align_of::<T>() == 0 {
+        invalid::<T>()
+    } else {
+        DecodeError::new("the payload does not start on a multiple of 16 bytes in memory")
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_deep() -> DecodeError {
+    DecodeError::new(format!("structs and enums nested deeper than {MAX_DEPTH} levels"))
+}

@@ -1,0 +1,232 @@
+//! Where a message's bytes and attachments are gathered.
+
+use core::fmt;
+
+use zerocopy::IntoBytes;
+
+use super::pod::MAX_ALIGN;
+use super::{AlignedBuffer, Attachment, EncodeError, Pod, RightCell};
+
+/// The deepest nesting of structs and enums in a message, on both sides.
+pub const MAX_DEPTH: u32 = 64;
+
+/// Where a message's bytes and attachments are gathered.
+///
+/// ```
+/// use machipc::message::{AlignedBuffer, Encode, Encoder};
+///
+/// let mut buffer = AlignedBuffer::new();
+/// let mut out = Encoder::new(&mut buffer);
+/// (7u8, 9u32, "ab").encode(&mut out).unwrap();
+/// let encoded = out.finish();
+/// assert!(encoded.attachments.is_empty());
+/// assert_eq!(buffer.as_bytes(), [7, 0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0, b'a', b'b']);
+/// ```
+pub struct Encoder<'m> {
+    buffer: &'m mut AlignedBuffer,
+    /// Where the next byte goes. Counted from the buffer's start, which is as aligned as the payload's.
+    position: usize,
+    base: usize,
+    depth: u32,
+    attachments: Vec<Attachment<'m>>,
+    reply: ReplyPort<'m>,
+}
+
+/// Which reply right a message carries in its header.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum ReplyPort<'m> {
+    /// None.
+    #[default]
+    None,
+    /// The sender waits for an answer: whoever sends the message makes a send-once right.
+    Wanted,
+    /// This send-once right, which moves with the message.
+    Right(&'m RightCell),
+}
+
+/// What an [`Encoder`] gathered.
+#[derive(Debug)]
+pub struct Encoded<'m> {
+    /// The buffer; the payload is its end.
+    pub buffer: &'m mut AlignedBuffer,
+    /// Where in the buffer the payload starts: a multiple of 16.
+    pub start: usize,
+    /// What travels beside the payload, in the order of the indices in the payload.
+    pub attachments: Vec<Attachment<'m>>,
+    /// The reply right of the header.
+    pub reply: ReplyPort<'m>,
+}
+
+impl<'m> Encoder<'m> {
+    /// Appends to `buffer`, from the next multiple of 16 on; the bytes up to there are zeroed.
+    pub fn new(buffer: &'m mut AlignedBuffer) -> Self {
+        let len = buffer.len();
+        let base = len.next_multiple_of(MAX_ALIGN);
+        buffer.set_len(base);
+        buffer.as_mut_bytes()[len..].fill(0);
+        Self { buffer, position: base, base, depth: 0, attachments: Vec::new(), reply: ReplyPort::None }
+    }
+
+    /// How many bytes the payload has so far.
+    pub fn len(&self) -> usize {
+        self.position - self.base
+    }
+
+    /// Whether the payload has no bytes so far.
+    pub fn is_empty(&self) -> bool {
+        self.position == self.base
+    }
+
+    /// Appends zeroes up to the next multiple of `align`, a power of two up to 16.
+    #[inline]
+    pub fn align(&mut self, align: usize) {
+        let padding = self.position.wrapping_neg() & (align - 1) & (MAX_ALIGN - 1);
+        let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + MAX_ALIGN) else {
+            self.grow(MAX_ALIGN);
+            return self.align(align);
+        };
+        window.fill(0);
+        self.position += padding;
+    }
+
+    /// Appends bytes as they are.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + bytes.len()) else {
+            self.grow(bytes.len());
+            return self.bytes(bytes);
+        };
+        window.copy_from_slice(bytes);
+        self.position += bytes.len();
+    }
+
+    /// Appends plain data, aligned to its natural alignment.
+    #[inline]
+    pub fn pod<T: Pod>(&mut self, value: &T) {
+        const { assert!(align_of::<T>() <= MAX_ALIGN, "plain data may be aligned to 16 bytes at most") };
+        if size_of::<T>() == 0 {
+            return;
+        }
+        // The window holds the worst padding and the value, so that one check serves both.
+        let padding = self.position.wrapping_neg() & (align_of::<T>() - 1);
+        let room = align_of::<T>() - 1 + size_of::<T>();
+        let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + room) else {
+            self.grow(room);
+            return self.pod(value);
+        };
+        if align_of::<T>() > 1 {
+            window[..align_of::<T>()].fill(0);
+        }
+        window[padding..padding + size_of::<T>()].copy_from_slice(value.as_bytes());
+        self.position += padding + size_of::<T>();
+    }
+
+    /// Appends plain data, one after the other, without a count: one copy. No values are no bytes and no padding.
+    #[inline]
+    pub fn pod_slice<T: Pod>(&mut self, values: &[T]) {
+        const { assert!(align_of::<T>() <= MAX_ALIGN, "plain data may be aligned to 16 bytes at most") };
+        let bytes = values.as_bytes();
+        if !bytes.is_empty() {
+            if align_of::<T>() > 1 {
+                self.align(align_of::<T>());
+            }
+            self.bytes(bytes);
+        }
+    }
+
+    /// Appends a `u32` count. Fails when `len` does not fit.
+    #[inline]
+    pub fn len_prefix(&mut self, len: usize) -> Result<(), EncodeError> {
+        let Ok(count) = u32::try_from(len) else { return Err(too_long(len)) };
+        self.pod(&count);
+        Ok(())
+    }
+
+    /// Appends what `body` writes as one more level of nesting; a struct's and an enum's encode does all its work in here.
+    /// Fails when the level is deeper than [`MAX_DEPTH`], as the receiver would.
+    #[inline]
+    pub fn nested(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        body(self)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Appends what `body` writes as a struct's extension: the fields marked `since`, behind their length in bytes as a `u32`.
+    #[inline]
+    pub fn extension(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        self.pod(&0u32);
+        let start = self.position;
+        body(self)?;
+        let len = self.position - start;
+        let Ok(count) = u32::try_from(len) else { return Err(too_long(len)) };
+        self.buffer.all_mut()[start - 4..start].copy_from_slice(&count.to_le_bytes());
+        Ok(())
+    }
+
+    /// Appends an attachment: its index goes into the payload, as a `u32`.
+    pub fn attach(&mut self, attachment: Attachment<'m>) -> Result<(), EncodeError> {
+        self.len_prefix(self.attachments.len())?;
+        self.attachments.push(attachment);
+        Ok(())
+    }
+
+    /// Sends this reply right in the message's header. Fails when the message has one already.
+    pub fn reply(&mut self, cell: &'m RightCell) -> Result<(), EncodeError> {
+        self.set_reply(ReplyPort::Right(cell))
+    }
+
+    /// Asks whoever sends the message to make a reply right. Fails when the message has one already.
+    pub fn reply_wanted(&mut self) -> Result<(), EncodeError> {
+        self.set_reply(ReplyPort::Wanted)
+    }
+
+    /// Ends the payload: the buffer's length now counts it.
+    pub fn finish(self) -> Encoded<'m> {
+        self.buffer.set_len(self.position);
+        Encoded { buffer: self.buffer, start: self.base, attachments: self.attachments, reply: self.reply }
+    }
+
+    fn set_reply(&mut self, reply: ReplyPort<'m>) -> Result<(), EncodeError> {
+        if !matches!(self.reply, ReplyPort::None) {
+            return Err(EncodeError::new("the message holds two replies, a message has one reply right"));
+        }
+        self.reply = reply;
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, more: usize) {
+        self.buffer.reserve(self.position + more);
+    }
+}
+
+impl fmt::Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("len", &self.len())
+            .field("attachments", &self.attachments)
+            .field("reply", &self.reply)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn too_long(len: usize) -> EncodeError {
+    EncodeError::new(format!("a length of {len}, at most {} fits", u32::MAX))
+}
+
+#[cold]
+fn too_deep() -> EncodeError {
+    EncodeError::new(format!("structs and enums nested deeper than {MAX_DEPTH} levels"))
+}

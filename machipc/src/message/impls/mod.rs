@@ -1,0 +1,3 @@
+//! The types of the standard library that can travel.
+
+mod primitive;
