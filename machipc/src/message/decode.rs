@@ -16,9 +16,22 @@ pub trait Decode<'de>: Encode + Sized {
     /// `count` was checked against the bytes that are left ([`Decoder::count`]), or is a constant.
     #[inline]
     fn decode_vec(count: usize, input: &mut Decoder<'de>) -> Result<Vec<Self>, DecodeError> {
-        let mut values = Vec::with_capacity(input.prudent_capacity::<Self>(count));
+        let mut values = Vec::with_capacity(input.room_for::<Self>(count));
         for index in 0..count {
             values.push(Self::decode(input).map_err(|error| error.in_element(index))?);
+        }
+        Ok(values)
+    }
+
+    /// Reads `count` arrays that follow one another. Plain data does it in one copy.
+    #[inline]
+    fn decode_array_vec<const N: usize>(
+        count: usize,
+        input: &mut Decoder<'de>,
+    ) -> Result<Vec<[Self; N]>, DecodeError> {
+        let mut values = Vec::with_capacity(input.room_for::<[Self; N]>(count));
+        for index in 0..count {
+            values.push(Self::decode_array(input).map_err(|error| error.in_element(index))?);
         }
         Ok(values)
     }

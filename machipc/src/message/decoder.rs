@@ -30,6 +30,8 @@ pub struct Decoder<'de> {
     /// An extension was skipped, unread: it may have held the attachments that are not asked for.
     skipped: bool,
     reply_taken: bool,
+    /// How much memory may still be set aside for elements that were not read yet, in bytes.
+    promised: usize,
     attachments: Option<&'de dyn AttachmentSource>,
 }
 
@@ -45,6 +47,7 @@ impl<'de> Decoder<'de> {
             next_attachment: 0,
             skipped: false,
             reply_taken: false,
+            promised: payload.len().saturating_mul(4),
             attachments,
         }
     }
@@ -114,7 +117,8 @@ impl<'de> Decoder<'de> {
         Ok(count)
     }
 
-    /// Reads the zero byte in front of an element whose type may take no bytes.
+    /// Reads the zero byte in front of a sequence's element whose type may take no bytes.
+    #[inline]
     pub fn marker(&mut self) -> Result<(), DecodeError> {
         match self.pod::<u8>()? {
             0 => Ok(()),
@@ -223,11 +227,14 @@ impl<'de> Decoder<'de> {
         Ok(())
     }
 
-    /// How many elements to make room for before they are read: `count`, unless they were much larger in memory than the bytes
-    /// that are left. More room is made as the elements turn out to be there.
+    /// How many elements to make room for before they are read: `count`, as long as the message's promises together do not ask for
+    /// several times its length. More room is made as the elements turn out to be there.
     #[inline]
-    pub fn prudent_capacity<T>(&self, count: usize) -> usize {
-        count.min(self.remaining().saturating_mul(4) / size_of::<T>().max(1) + 4)
+    pub fn room_for<T>(&mut self, count: usize) -> usize {
+        let size = size_of::<T>().max(1);
+        let room = count.min(self.promised / size);
+        self.promised -= room * size;
+        room
     }
 
     /// Takes the bytes of `count` values of plain data, and the padding before them. No values are no bytes and no padding.

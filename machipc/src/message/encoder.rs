@@ -142,6 +142,12 @@ impl<'m> Encoder<'m> {
         Ok(())
     }
 
+    /// Appends the zero byte in front of a sequence's element whose type may take no bytes.
+    #[inline]
+    pub fn marker(&mut self) {
+        self.pod(&0u8);
+    }
+
     /// Appends what `body` writes as one more level of nesting; a struct's and an enum's encode does all its work in here.
     /// Fails when the level is deeper than [`MAX_DEPTH`], as the receiver would.
     #[inline]

@@ -1,12 +1,19 @@
 //! Plain data: types whose bytes in memory are their bytes in a message.
 
+use core::num::{
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32,
+    NonZeroU64, NonZeroU128,
+};
+
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
+
+use super::Encode;
 
 /// Plain data: a type without padding, pointers or interior mutability, whose bytes in memory are its bytes in a message.
 /// One copy puts it into a message; a receiver borrows it (`&'a T`, `&'a [T]`) from the receive buffer.
 ///
-/// Implemented for integers, floats, `bool`, `char` and arrays of plain data; for a struct of such, write
-/// `#[mach(pod)]` beside its `#[derive(MachMessage)]`. Byte patterns that are not a value (a `bool` of 2) are found when
+/// Implemented for integers of fixed size, their `NonZero` forms, floats, `bool`, `char` and arrays of plain data; for a struct of such, write
+/// `#[mach(pod)]` beside its `#[derive(MachMessage)]`. Its [`Encode`] writes it with [`Encoder::pod`](super::Encoder::pod). Byte patterns that are not a value (a `bool` of 2) are found when
 /// the message is decoded.
 ///
 /// Plain data may be aligned to 16 bytes at most; more is an error at compile time, where the type is used.
@@ -27,13 +34,15 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
     message = "`{Self}` is not plain data",
     note = "plain data are integers, floats, `bool`, `char`, arrays of them, and structs with `#[mach(pod)]`"
 )]
-pub trait Pod: TryFromBytes + IntoBytes + KnownLayout + Immutable + Sized + 'static {}
+pub trait Pod: Encode + TryFromBytes + IntoBytes + KnownLayout + Immutable + Sized + 'static {}
 
 macro_rules! pod {
     ($($type:ty),*) => { $(impl Pod for $type {})* };
 }
 
 pod!(u8, u16, u32, u64, u128, i8, i16, i32, i64, i128, f32, f64, bool, char);
+pod!(NonZeroU8, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroU128);
+pod!(NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128);
 
 impl<T: Pod, const N: usize> Pod for [T; N] {}
 
@@ -51,5 +60,4 @@ const _: () = {
     assert!(
         align_of::<f32>() == 4 && align_of::<f64>() == 8 && align_of::<char>() == 4 && size_of::<bool>() == 1
     );
-    assert!(size_of::<usize>() == 8);
 };
