@@ -1,9 +1,88 @@
-//! Placeholder until the embedded kernel lands.
+//! Mach ports in user space, for Linux.
+//!
+//! A task's whole state is one [`kernel::Kernel`] under one lock. Calls come in here, where pointers are read and written; the methods
+//! they call are safe. The kernel's rules are those of `<mach/mach_port.h>` and of XNU's `osfmk/ipc`, as far as a program can see.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `task` | the lock, `mach_msg`'s two halves, sleeping |
+//! | `kernel` | rights, notifications, destruction |
+//! | `names`, `sets`, `services` | the calls on names, port sets, bootstrap names |
+//! | `space`, `port`, `message`, `request`, `slab` | the state |
+//! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
+//! | `memory` | out-of-line memory |
+//! | `wait` | threads asleep |
+//! | `link` | other processes |
+
+mod copyin;
+mod copyout;
+mod draft;
+mod error_string;
+mod kernel;
+mod link;
+mod memory;
+mod message;
+mod names;
+mod port;
+mod queue;
+mod request;
+mod services;
+mod sets;
+mod slab;
+mod space;
+mod task;
+mod wait;
+
+use core::ffi::{CStr, c_char, c_int};
+
+use super::constants::*;
 use super::types::*;
+pub(super) use error_string::mach_error_string;
+use kernel::Kernel;
+use memory::{MemoryError, Region};
+use task::{BOOTSTRAP, TASK_SELF, task};
+
 pub(super) fn mach_task_self() -> mach_port_t {
-    let _ = ();
-    0
+    TASK_SELF
 }
+
+pub(super) fn bootstrap_port() -> mach_port_t {
+    BOOTSTRAP
+}
+
+/// Runs a call on this task's kernel.
+fn on_task<R>(
+    of: mach_port_t,
+    f: impl FnOnce(&mut Kernel) -> Result<R, kern_return_t>,
+) -> Result<R, kern_return_t> {
+    if of != TASK_SELF {
+        return Err(KERN_INVALID_TASK);
+    }
+    task().with(f)
+}
+
+fn code(result: Result<(), kern_return_t>) -> kern_return_t {
+    match result {
+        Ok(()) => KERN_SUCCESS,
+        Err(code) => code,
+    }
+}
+
+/// Stores a result where the caller wants it.
+///
+/// # Safety
+/// `place` is valid for one write.
+unsafe fn store<R>(result: Result<R, kern_return_t>, place: *mut R) -> kern_return_t {
+    match result {
+        Ok(value) => {
+            // SAFETY: the caller's word.
+            unsafe { place.write_unaligned(value) };
+            KERN_SUCCESS
+        }
+        Err(code) => code,
+    }
+}
+
 pub(super) unsafe fn mach_msg(
     message: *mut mach_msg_header_t,
     option: mach_msg_option_t,
@@ -13,9 +92,24 @@ pub(super) unsafe fn mach_msg(
     timeout: mach_msg_timeout_t,
     notify: mach_port_name_t,
 ) -> mach_msg_return_t {
-    let _ = (message, option, send_size, receive_limit, receive_name, timeout, notify);
-    super::KERN_NOT_SUPPORTED
+    let buffer = core::ptr::null_mut();
+    // SAFETY: the caller's duties are the same, and without a receive buffer of its own the message's is used.
+    unsafe {
+        mach_msg_overwrite(
+            message,
+            option,
+            send_size,
+            receive_limit,
+            receive_name,
+            timeout,
+            notify,
+            buffer,
+            0,
+        )
+    }
 }
+
+#[expect(clippy::too_many_arguments, reason = "the arguments are Mach's own")]
 pub(super) unsafe fn mach_msg_overwrite(
     message: *mut mach_msg_header_t,
     option: mach_msg_option_t,
@@ -23,122 +117,170 @@ pub(super) unsafe fn mach_msg_overwrite(
     receive_limit: mach_msg_size_t,
     receive_name: mach_port_name_t,
     timeout: mach_msg_timeout_t,
-    notify: mach_port_name_t,
+    _notify: mach_port_name_t,
     receive_message: *mut mach_msg_header_t,
-    receive_scatter_size: mach_msg_size_t,
+    _receive_scatter_size: mach_msg_size_t,
 ) -> mach_msg_return_t {
-    let _ = (
-        message,
-        option,
-        send_size,
-        receive_limit,
-        receive_name,
-        timeout,
-        notify,
-        receive_message,
-        receive_scatter_size,
-    );
-    super::KERN_NOT_SUPPORTED
+    if option & MACH_SEND_MSG != 0 {
+        // SAFETY: the caller's word on `message` and `send_size`.
+        let code = unsafe { task().send(message, send_size, option, timeout) };
+        if code != MACH_MSG_SUCCESS {
+            return code;
+        }
+    }
+    if option & MACH_RCV_MSG != 0 {
+        let buffer = if receive_message.is_null() { message } else { receive_message };
+        // SAFETY: the caller's word on the receive buffer and `receive_limit`.
+        return unsafe { task().receive(buffer, receive_limit, receive_name, option, timeout) };
+    }
+    MACH_MSG_SUCCESS
 }
+
 pub(super) unsafe fn mach_port_allocate(
-    task: mach_port_t,
+    of: mach_port_t,
     right: mach_port_right_t,
     name: *mut mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, right, name);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `name` is valid for a write by the caller's word.
+    unsafe { store(on_task(of, |kernel| kernel.allocate(right)), name) }
 }
+
 pub(super) fn mach_port_allocate_name(
-    task: mach_port_t,
+    of: mach_port_t,
     right: mach_port_right_t,
     name: mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, right, name);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.allocate_name(right, name)))
 }
+
 pub(super) unsafe fn mach_port_construct(
-    task: mach_port_t,
+    of: mach_port_t,
     options: *const mach_port_options_t,
     context: mach_port_context_t,
     name: *mut mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, options, context, name);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `options` is valid for a read by the caller's word.
+    let options = unsafe { options.read_unaligned() };
+    // SAFETY: `name` is valid for a write by the caller's word.
+    unsafe { store(on_task(of, |kernel| kernel.construct(&options, context)), name) }
 }
+
 pub(super) fn mach_port_destruct(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     srdelta: mach_port_delta_t,
     guard: mach_port_context_t,
 ) -> kern_return_t {
-    let _ = (task, name, srdelta, guard);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.destruct(name, srdelta, guard)))
 }
-pub(super) fn mach_port_destroy(task: mach_port_t, name: mach_port_name_t) -> kern_return_t {
-    let _ = (task, name);
-    super::KERN_NOT_SUPPORTED
+
+pub(super) fn mach_port_destroy(of: mach_port_t, name: mach_port_name_t) -> kern_return_t {
+    code(on_task(of, |kernel| kernel.destroy(name)))
 }
-pub(super) fn mach_port_deallocate(task: mach_port_t, name: mach_port_name_t) -> kern_return_t {
-    let _ = (task, name);
-    super::KERN_NOT_SUPPORTED
+
+pub(super) fn mach_port_deallocate(of: mach_port_t, name: mach_port_name_t) -> kern_return_t {
+    code(on_task(of, |kernel| kernel.deallocate(name)))
 }
+
 pub(super) fn mach_port_insert_right(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     right: mach_port_name_t,
     disposition: mach_msg_type_name_t,
 ) -> kern_return_t {
-    let _ = (task, name, right, disposition);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.insert_right(name, right, disposition)))
 }
+
 pub(super) unsafe fn mach_port_extract_right(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     disposition: mach_msg_type_name_t,
     right: *mut mach_port_name_t,
     acquired: *mut mach_msg_type_name_t,
 ) -> kern_return_t {
-    let _ = (task, name, disposition, right, acquired);
-    super::KERN_NOT_SUPPORTED
+    match on_task(of, |kernel| kernel.extract_right(name, disposition)) {
+        Ok((name, received)) => {
+            // SAFETY: valid for a write by the caller's word.
+            unsafe { right.write_unaligned(name) };
+            // SAFETY: valid for a write by the caller's word.
+            unsafe { acquired.write_unaligned(received) };
+            KERN_SUCCESS
+        }
+        Err(code) => code,
+    }
 }
+
 pub(super) fn mach_port_mod_refs(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     right: mach_port_right_t,
     delta: mach_port_delta_t,
 ) -> kern_return_t {
-    let _ = (task, name, right, delta);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.mod_refs(name, right, delta)))
 }
+
 pub(super) unsafe fn mach_port_get_refs(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     right: mach_port_right_t,
     refs: *mut mach_port_urefs_t,
 ) -> kern_return_t {
-    let _ = (task, name, right, refs);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `refs` is valid for a write by the caller's word.
+    unsafe { store(on_task(of, |kernel| kernel.get_refs(name, right)), refs) }
 }
+
 pub(super) unsafe fn mach_port_type(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     ptype: *mut mach_port_type_t,
 ) -> kern_return_t {
-    let _ = (task, name, ptype);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `ptype` is valid for a write by the caller's word.
+    unsafe { store(on_task(of, |kernel| kernel.type_of(name)), ptype) }
 }
+
 pub(super) unsafe fn mach_port_names(
-    task: mach_port_t,
+    of: mach_port_t,
     names: *mut *mut mach_port_name_t,
     names_count: *mut mach_msg_type_number_t,
     types: *mut *mut mach_port_type_t,
     types_count: *mut mach_msg_type_number_t,
 ) -> kern_return_t {
-    let _ = (task, names, names_count, types, types_count);
-    super::KERN_NOT_SUPPORTED
+    let (all, kinds) = match on_task(of, |kernel| Ok(kernel.names())) {
+        Ok(lists) => lists,
+        Err(code) => return code,
+    };
+    // SAFETY: both are valid for a write by the caller's word.
+    match unsafe { store_array(&all, names, names_count) } {
+        // SAFETY: both are valid for a write by the caller's word.
+        KERN_SUCCESS => unsafe { store_array(&kinds, types, types_count) },
+        code => code,
+    }
 }
+
+/// Gives the caller an array in memory of its own.
+///
+/// # Safety
+/// `array` and `count` are each valid for one write.
+unsafe fn store_array(
+    words: &[u32],
+    array: *mut *mut u32,
+    count: *mut mach_msg_type_number_t,
+) -> kern_return_t {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let address = match Region::copy_of(&bytes) {
+        _ if bytes.is_empty() => 0,
+        Ok(region) => region.into_address(),
+        Err(_) => return KERN_RESOURCE_SHORTAGE,
+    };
+    // SAFETY: the caller's word.
+    unsafe { array.write_unaligned(address as *mut u32) };
+    // SAFETY: the caller's word.
+    unsafe { count.write_unaligned(words.len() as u32) };
+    KERN_SUCCESS
+}
+
 pub(super) unsafe fn mach_port_request_notification(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     variant: mach_msg_id_t,
     sync: mach_port_mscount_t,
@@ -146,204 +288,319 @@ pub(super) unsafe fn mach_port_request_notification(
     notify_disposition: mach_msg_type_name_t,
     previous: *mut mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, name, variant, sync, notify, notify_disposition, previous);
-    super::KERN_NOT_SUPPORTED
+    let result =
+        on_task(of, |kernel| kernel.request_notification(name, variant, sync, notify, notify_disposition));
+    // SAFETY: `previous` is valid for a write by the caller's word.
+    unsafe { store(result, previous) }
 }
+
 pub(super) unsafe fn mach_port_get_attributes(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     flavor: mach_port_flavor_t,
     info: *mut i32,
     count: *mut mach_msg_type_number_t,
 ) -> kern_return_t {
-    let _ = (task, name, flavor, info, count);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `count` is valid for a read by the caller's word.
+    let room = unsafe { count.read_unaligned() };
+    let words = match on_task(of, |kernel| attributes(kernel, name, flavor, room)) {
+        Ok(words) => words,
+        Err(code) => return code,
+    };
+    for (index, word) in words.iter().enumerate() {
+        // SAFETY: `attributes` returned no more words than there is room for.
+        unsafe { info.wrapping_add(index).write_unaligned(*word as i32) };
+    }
+    // SAFETY: `count` is valid for a write by the caller's word.
+    unsafe { count.write_unaligned(words.len() as u32) };
+    KERN_SUCCESS
 }
+
+fn attributes(
+    kernel: &mut Kernel,
+    name: mach_port_name_t,
+    flavor: mach_port_flavor_t,
+    room: u32,
+) -> Result<Vec<u32>, kern_return_t> {
+    let enough = |count| if room < count { Err(KERN_FAILURE) } else { Ok(()) };
+    let status_words = |status: mach_port_status_t| {
+        vec![
+            status.mps_pset,
+            status.mps_seqno,
+            status.mps_mscount,
+            status.mps_qlimit,
+            status.mps_msgcount,
+            status.mps_sorights,
+            status.mps_srights,
+            status.mps_pdrequest,
+            status.mps_nsrequest,
+            status.mps_flags,
+        ]
+    };
+    match flavor {
+        MACH_PORT_LIMITS_INFO => {
+            enough(MACH_PORT_LIMITS_INFO_COUNT)?;
+            Ok(vec![kernel.status(name)?.mps_qlimit])
+        }
+        MACH_PORT_RECEIVE_STATUS => {
+            enough(MACH_PORT_RECEIVE_STATUS_COUNT)?;
+            Ok(status_words(kernel.status(name)?))
+        }
+        MACH_PORT_DNREQUESTS_SIZE => {
+            enough(MACH_PORT_DNREQUESTS_SIZE_COUNT)?;
+            Ok(vec![kernel.request_count(name)?])
+        }
+        MACH_PORT_INFO_EXT => {
+            enough(MACH_PORT_INFO_EXT_COUNT)?;
+            let mut words = status_words(kernel.status(name)?);
+            words.resize(MACH_PORT_INFO_EXT_COUNT as usize, 0);
+            Ok(words)
+        }
+        _ => Err(KERN_INVALID_ARGUMENT),
+    }
+}
+
 pub(super) unsafe fn mach_port_set_attributes(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     flavor: mach_port_flavor_t,
     info: *const i32,
     count: mach_msg_type_number_t,
 ) -> kern_return_t {
-    let _ = (task, name, flavor, info, count);
-    super::KERN_NOT_SUPPORTED
+    if flavor != MACH_PORT_LIMITS_INFO {
+        return KERN_INVALID_ARGUMENT;
+    }
+    if count < MACH_PORT_LIMITS_INFO_COUNT {
+        return KERN_FAILURE;
+    }
+    // SAFETY: readable for `count` words by the caller's word.
+    let limit = unsafe { info.read_unaligned() };
+    code(on_task(of, |kernel| kernel.set_queue_limit(name, limit as u32)))
 }
+
 pub(super) fn mach_port_insert_member(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     set: mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, name, set);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.insert_member(name, set)))
 }
+
 pub(super) fn mach_port_extract_member(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     set: mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, name, set);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.extract_member(name, set)))
 }
+
 pub(super) fn mach_port_move_member(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     set: mach_port_name_t,
 ) -> kern_return_t {
-    let _ = (task, name, set);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.move_member(name, set)))
 }
+
 pub(super) unsafe fn mach_port_get_set_status(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     members: *mut *mut mach_port_name_t,
     count: *mut mach_msg_type_number_t,
 ) -> kern_return_t {
-    let _ = (task, name, members, count);
-    super::KERN_NOT_SUPPORTED
+    match on_task(of, |kernel| kernel.set_status(name)) {
+        // SAFETY: both are valid for a write by the caller's word.
+        Ok(names) => unsafe { store_array(&names, members, count) },
+        Err(code) => code,
+    }
 }
+
 pub(super) fn mach_port_set_mscount(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     mscount: mach_port_mscount_t,
 ) -> kern_return_t {
-    let _ = (task, name, mscount);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.set_make_send_count(name, mscount)))
 }
+
 pub(super) fn mach_port_set_seqno(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     seqno: mach_port_seqno_t,
 ) -> kern_return_t {
-    let _ = (task, name, seqno);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.set_sequence(name, seqno)))
 }
+
 pub(super) unsafe fn mach_port_get_context(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     context: *mut mach_port_context_t,
 ) -> kern_return_t {
-    let _ = (task, name, context);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `context` is valid for a write by the caller's word.
+    unsafe { store(on_task(of, |kernel| kernel.context(name)), context) }
 }
+
 pub(super) fn mach_port_set_context(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     context: mach_port_context_t,
 ) -> kern_return_t {
-    let _ = (task, name, context);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.set_context(name, context)))
 }
+
 pub(super) fn mach_port_guard(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     guard: mach_port_context_t,
     strict: i32,
 ) -> kern_return_t {
-    let _ = (task, name, guard, strict);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.guard(name, guard, strict != 0, false)))
 }
+
 pub(super) fn mach_port_guard_with_flags(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     guard: mach_port_context_t,
     flags: u64,
 ) -> kern_return_t {
-    let _ = (task, name, guard, flags);
-    super::KERN_NOT_SUPPORTED
+    let (strict, immovable) = (flags & MPG_STRICT != 0, flags & MPG_IMMOVABLE_RECEIVE != 0);
+    code(on_task(of, |kernel| kernel.guard(name, guard, strict, immovable)))
 }
+
 pub(super) fn mach_port_unguard(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     guard: mach_port_context_t,
 ) -> kern_return_t {
-    let _ = (task, name, guard);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.unguard(name, guard)))
 }
+
 pub(super) fn mach_port_swap_guard(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     old_guard: mach_port_context_t,
     new_guard: mach_port_context_t,
 ) -> kern_return_t {
-    let _ = (task, name, old_guard, new_guard);
-    super::KERN_NOT_SUPPORTED
+    code(on_task(of, |kernel| kernel.swap_guard(name, old_guard, new_guard)))
 }
+
 pub(super) unsafe fn mach_port_get_srights(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
     srights: *mut mach_port_rights_t,
 ) -> kern_return_t {
-    let _ = (task, name, srights);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: `srights` is valid for a write by the caller's word.
+    unsafe { store(on_task(of, |kernel| kernel.send_rights(name)), srights) }
 }
+
 pub(super) unsafe fn mach_port_peek(
-    task: mach_port_t,
+    of: mach_port_t,
     name: mach_port_name_t,
-    trailer_type: u32,
+    _trailer_type: u32,
     seqno: *mut mach_port_seqno_t,
     size: *mut mach_msg_size_t,
     id: *mut mach_msg_id_t,
-    trailer: *mut i8,
+    _trailer: *mut i8,
     trailer_size: *mut mach_msg_type_number_t,
 ) -> kern_return_t {
-    let _ = (task, name, trailer_type, seqno, size, id, trailer, trailer_size);
-    super::KERN_NOT_SUPPORTED
+    match on_task(of, |kernel| kernel.peek(name)) {
+        Ok((sequence, bytes, number)) => {
+            // SAFETY: valid for a write by the caller's word.
+            unsafe { seqno.write_unaligned(sequence) };
+            // SAFETY: valid for a write by the caller's word.
+            unsafe { size.write_unaligned(bytes) };
+            // SAFETY: valid for a write by the caller's word.
+            unsafe { id.write_unaligned(number) };
+            // SAFETY: valid for a write by the caller's word.
+            unsafe { trailer_size.write_unaligned(0) };
+            KERN_SUCCESS
+        }
+        Err(code) => code,
+    }
 }
+
 pub(super) unsafe fn vm_allocate(
-    task: mach_port_t,
+    of: mach_port_t,
     address: *mut vm_address_t,
     size: vm_size_t,
     flags: i32,
 ) -> kern_return_t {
-    let _ = (task, address, size, flags);
-    super::KERN_NOT_SUPPORTED
+    if of != TASK_SELF {
+        return KERN_INVALID_TASK;
+    }
+    let result = match size {
+        0 => Ok(0),
+        size if size > isize::MAX as usize => Err(MemoryError::Exhausted),
+        size if flags & VM_FLAGS_ANYWHERE != 0 => memory::allocate(size),
+        size => {
+            // SAFETY: `address` is valid for a read by the caller's word.
+            let fixed = unsafe { address.read_unaligned() };
+            // SAFETY: nothing uses the range, by the caller's word.
+            unsafe { memory::allocate_fixed(fixed, size) }
+        }
+    };
+    // SAFETY: `address` is valid for a write by the caller's word.
+    unsafe { store(result.map_err(|_| KERN_NO_SPACE), address) }
 }
-pub(super) unsafe fn vm_deallocate(
-    task: mach_port_t,
-    address: vm_address_t,
-    size: vm_size_t,
-) -> kern_return_t {
-    let _ = (task, address, size);
-    super::KERN_NOT_SUPPORTED
+
+pub(super) unsafe fn vm_deallocate(of: mach_port_t, address: vm_address_t, size: vm_size_t) -> kern_return_t {
+    if of != TASK_SELF {
+        return KERN_INVALID_TASK;
+    }
+    if address.checked_add(size).is_none() {
+        return KERN_INVALID_ARGUMENT;
+    }
+    memory::unmap(address, size);
+    KERN_SUCCESS
 }
+
+/// The bytes of a bootstrap name.
+///
+/// # Safety
+/// `name` points to a C string.
+unsafe fn name_bytes<'a>(name: *const c_char) -> &'a [u8] {
+    // SAFETY: the caller's word.
+    unsafe { CStr::from_ptr(name) }.to_bytes()
+}
+
 pub(super) unsafe fn bootstrap_check_in(
-    bootstrap: mach_port_t,
-    name: *const core::ffi::c_char,
+    _bootstrap: mach_port_t,
+    name: *const c_char,
     port: *mut mach_port_t,
 ) -> kern_return_t {
-    let _ = (bootstrap, name, port);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: a C string by the caller's word.
+    let name = unsafe { name_bytes(name) };
+    // SAFETY: `port` is valid for a write by the caller's word.
+    unsafe { store(task().check_in(name), port) }
 }
+
 pub(super) unsafe fn bootstrap_register(
-    bootstrap: mach_port_t,
-    name: *const core::ffi::c_char,
+    _bootstrap: mach_port_t,
+    name: *const c_char,
     port: mach_port_t,
 ) -> kern_return_t {
-    let _ = (bootstrap, name, port);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: a C string by the caller's word.
+    let name = unsafe { name_bytes(name) };
+    code(task().register(name, port))
 }
+
 pub(super) unsafe fn bootstrap_look_up(
-    bootstrap: mach_port_t,
-    name: *const core::ffi::c_char,
+    _bootstrap: mach_port_t,
+    name: *const c_char,
     port: *mut mach_port_t,
 ) -> kern_return_t {
-    let _ = (bootstrap, name, port);
-    super::KERN_NOT_SUPPORTED
+    // SAFETY: a C string by the caller's word.
+    let name = unsafe { name_bytes(name) };
+    // SAFETY: `port` is valid for a write by the caller's word.
+    unsafe { store(task().look_up(name), port) }
 }
-pub(super) fn bootstrap_port() -> mach_port_t {
-    let _ = ();
-    0
-}
-pub(super) unsafe fn fileport_makeport(fd: core::ffi::c_int, port: *mut mach_port_t) -> core::ffi::c_int {
+
+pub(super) unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int {
     let _ = (fd, port);
-    super::KERN_NOT_SUPPORTED
+    -1
 }
-pub(super) fn fileport_makefd(port: mach_port_t) -> core::ffi::c_int {
-    let _ = (port);
-    super::KERN_NOT_SUPPORTED
-}
-pub(super) fn mach_error_string(code: kern_return_t) -> &'static str {
-    let _ = (code);
-    ""
+
+pub(super) fn fileport_makefd(port: mach_port_t) -> c_int {
+    let _ = port;
+    -1
 }

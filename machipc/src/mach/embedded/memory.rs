@@ -1,0 +1,310 @@
+//! Out-of-line memory: private mappings that travel with messages, and `vm_allocate`.
+//!
+//! Invariants of [`Region`]: (1) it covers whole pages that this value alone may unmap; (2) the first `len` bytes from
+//! `address` are readable and writable; (3) nothing else reads or writes them while the value lives.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+/// From this size on `vm_allocate` backs memory with a memfd, so that it can leave for another process without a copy.
+/// Below it the descriptor would cost more than the copy.
+const SHARED_MIN: usize = 256 * 1024;
+
+/// The seals without which a peer's memory is not mapped: nothing can change or shrink any more.
+const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW);
+
+/// Memory of `vm_allocate` that a memfd backs: length in bytes and the memfd, by address.
+static SHARED: Mutex<BTreeMap<usize, (usize, OwnedFd)>> = Mutex::new(BTreeMap::new());
+
+/// Why memory could not be taken or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemoryError {
+    /// Some byte cannot be read.
+    Unreadable,
+    /// The system has no memory, mapping or descriptor left.
+    Exhausted,
+    /// A peer's descriptor is not sealed memory of the size it claimed.
+    Unsealed,
+}
+
+/// Memory that is on its way: mapped, private, owned.
+#[derive(Debug)]
+pub(super) struct Region {
+    address: usize,
+    len: usize,
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        unmap(self.address, self.len);
+    }
+}
+
+impl Region {
+    /// New zeroed memory.
+    pub(super) fn zeroed(len: usize) -> Result<Self, MemoryError> {
+        // SAFETY: no address is asked for, so no existing mapping is touched.
+        let mapped = unsafe {
+            rustix::mm::mmap_anonymous(
+                core::ptr::null_mut(),
+                page_ceil(len),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        };
+        let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
+        Ok(Self { address, len })
+    }
+
+    /// A copy of `len` bytes at `address`.
+    ///
+    /// # Safety
+    /// What is mapped there may be read, and nobody unmaps it meanwhile.
+    pub(super) unsafe fn snapshot(address: usize, len: usize) -> Result<Self, MemoryError> {
+        check_readable(address, len)?;
+        let region = Self::zeroed(len)?;
+        // SAFETY: the source was found readable and the caller keeps it mapped; the target is invariants 1 and 2; a fresh
+        // mapping overlaps nothing.
+        unsafe { core::ptr::copy_nonoverlapping(address as *const u8, region.address as *mut u8, len) };
+        Ok(region)
+    }
+
+    /// The pages that `len` bytes at `address` touch, taken from their owner as they are. What lies in them beside these bytes is
+    /// zeroed.
+    ///
+    /// # Safety
+    /// The caller gives up these pages, which are mapped readable and writable.
+    pub(super) unsafe fn adopt(address: usize, len: usize) -> Self {
+        let (start, end) = (page_floor(address), page_ceil(address + len));
+        for (from, to) in [(start, address), (address + len, end)] {
+            if to > from {
+                // SAFETY: the range lies in the pages that the caller gives up.
+                unsafe { core::ptr::write_bytes(from as *mut u8, 0, to - from) };
+            }
+        }
+        Self { address, len }
+    }
+
+    /// A copy of bytes that are in private memory already.
+    pub(super) fn copy_of(bytes: &[u8]) -> Result<Self, MemoryError> {
+        let mut region = Self::zeroed(bytes.len())?;
+        region.as_mut_slice().copy_from_slice(bytes);
+        Ok(region)
+    }
+
+    /// Maps `len` bytes of a peer's sealed memfd, copy-on-write.
+    pub(super) fn from_memfd(fd: OwnedFd, len: usize) -> Result<Self, MemoryError> {
+        let seals = rustix::fs::fcntl_get_seals(&fd).map_err(|_| MemoryError::Unsealed)?;
+        let size = rustix::fs::fstat(&fd).map_err(|_| MemoryError::Unsealed)?.st_size;
+        if !seals.contains(SEALS) || len == 0 || u64::try_from(size).is_ok_and(|size| size < len as u64) {
+            return Err(MemoryError::Unsealed);
+        }
+        // SAFETY: no address is asked for; the seals keep the file from changing or shrinking below the mapping.
+        let mapped = unsafe {
+            rustix::mm::mmap(
+                core::ptr::null_mut(),
+                page_ceil(len),
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+                &fd,
+                0,
+            )
+        };
+        let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
+        let mut region = Self { address, len };
+        let slack = page_ceil(len) - len;
+        // A peer may have left something behind the last byte it speaks of; the slack must read as zero.
+        if slack > 0 && size as u64 > len as u64 {
+            region.slack_mut().fill(0);
+        }
+        Ok(region)
+    }
+
+    /// Turns the memory into a sealed memfd: without a copy where it is one already.
+    pub(super) fn into_memfd(self) -> Result<OwnedFd, MemoryError> {
+        let shared = {
+            let mut shared = shared();
+            match shared.get(&self.address) {
+                Some((len, _)) if *len == page_ceil(self.len) => shared.remove(&self.address),
+                _ => None,
+            }
+        };
+        if let Some((_, fd)) = shared {
+            // A writable mapping would forbid the seal, so it goes first.
+            let len = self.len;
+            drop(self);
+            let exact = rustix::fs::ftruncate(&fd, len as u64).is_ok();
+            if exact && rustix::fs::fcntl_add_seals(&fd, SEALS | SealFlags::SEAL).is_ok() {
+                return Ok(fd);
+            }
+            return copy_of_file(&fd, len);
+        }
+        memfd_of(self.as_slice())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        // SAFETY: invariants 2 and 3.
+        unsafe { core::slice::from_raw_parts(self.address as *const u8, self.len) }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: invariants 2 and 3.
+        unsafe { core::slice::from_raw_parts_mut(self.address as *mut u8, self.len) }
+    }
+
+    fn slack_mut(&mut self) -> &mut [u8] {
+        let end = page_ceil(self.address + self.len);
+        // SAFETY: invariant 1: the whole last page is this value's.
+        unsafe {
+            core::slice::from_raw_parts_mut(
+                (self.address + self.len) as *mut u8,
+                end - self.address - self.len,
+            )
+        }
+    }
+
+    /// Gives the memory to the task: address of the first byte. `unmap` frees it from now on.
+    pub(super) fn into_address(self) -> usize {
+        let address = self.address;
+        core::mem::forget(self);
+        address
+    }
+}
+
+/// Whether exactly this range is memory of `vm_allocate` that a memfd backs.
+pub(super) fn is_shared(address: usize, len: usize) -> bool {
+    shared().get(&address).is_some_and(|(size, _)| *size == page_ceil(len))
+}
+
+/// `vm_allocate` anywhere: address of `len` zeroed bytes, page-aligned.
+pub(super) fn allocate(len: usize) -> Result<usize, MemoryError> {
+    if len < SHARED_MIN {
+        return Ok(Region::zeroed(len)?.into_address());
+    }
+    let size = page_ceil(len);
+    let Ok(fd) = memfd(size) else {
+        return Ok(Region::zeroed(len)?.into_address());
+    };
+    // SAFETY: no address is asked for, so no existing mapping is touched.
+    let mapped = unsafe {
+        rustix::mm::mmap(
+            core::ptr::null_mut(),
+            size,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::SHARED,
+            &fd,
+            0,
+        )
+    };
+    let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
+    // A forked child must not share memory with its parent, nor keep it from being sealed.
+    // SAFETY: the range was mapped just now; the advice changes nothing in this process.
+    let _ = unsafe { rustix::mm::madvise(address as *mut _, size, Advice::LinuxDontFork) };
+    shared().insert(address, (size, fd));
+    Ok(address)
+}
+
+/// `vm_allocate` at a fixed address.
+///
+/// # Safety
+/// Nothing uses that range.
+pub(super) unsafe fn allocate_fixed(address: usize, len: usize) -> Result<usize, MemoryError> {
+    let start = page_floor(address);
+    let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE;
+    // SAFETY: the caller says that nothing uses the range, and the flag refuses to replace a mapping.
+    let mapped = unsafe {
+        rustix::mm::mmap_anonymous(
+            start as *mut _,
+            page_ceil(address + len) - start,
+            ProtFlags::READ | ProtFlags::WRITE,
+            flags,
+        )
+    };
+    mapped.map(|mapped| mapped as usize).map_err(|_| MemoryError::Exhausted)
+}
+
+/// Unmaps every page that `len` bytes at `address` touch.
+pub(super) fn unmap(address: usize, len: usize) {
+    if len == 0 {
+        return;
+    }
+    let (start, end) = (page_floor(address), page_ceil(address.saturating_add(len)));
+    shared().retain(|&at, (size, _)| at + *size <= start || at >= end);
+    // SAFETY: every caller owns these pages: `Region` by its invariant 1, `vm_deallocate` and moved memory by their callers' word.
+    let _ = unsafe { rustix::mm::munmap(start as *mut _, end - start) };
+}
+
+/// Whether every byte of the range can be read.
+pub(super) fn check_readable(address: usize, len: usize) -> Result<(), MemoryError> {
+    if len == 0 {
+        return Ok(());
+    }
+    let Some(end) = address.checked_add(len).filter(|end| *end <= usize::MAX - page_size()) else {
+        return Err(MemoryError::Unreadable);
+    };
+    let start = page_floor(address);
+    // SAFETY: populating for reading changes no byte.
+    match unsafe { rustix::mm::madvise(start as *mut _, page_ceil(end) - start, Advice::LinuxPopulateRead) } {
+        // Kernels before 5.14 do not know the advice; there the caller's word has to do.
+        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(_) => Err(MemoryError::Unreadable),
+    }
+}
+
+/// A sealed memfd that holds these bytes.
+pub(super) fn memfd_of(bytes: &[u8]) -> Result<OwnedFd, MemoryError> {
+    let fd = memfd(0).map_err(|_| MemoryError::Exhausted)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&fd, rest) {
+            Ok(count) if count > 0 => rest = &rest[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            _ => return Err(MemoryError::Exhausted),
+        }
+    }
+    rustix::fs::fcntl_add_seals(&fd, SEALS | SealFlags::SEAL).map_err(|_| MemoryError::Exhausted)?;
+    Ok(fd)
+}
+
+fn copy_of_file(fd: &OwnedFd, len: usize) -> Result<OwnedFd, MemoryError> {
+    let mut bytes = vec![0; len];
+    let mut at = 0;
+    while at < len {
+        match rustix::io::pread(fd, &mut bytes[at..], at as u64) {
+            Ok(count) if count > 0 => at += count,
+            Err(rustix::io::Errno::INTR) => {}
+            _ => return Err(MemoryError::Exhausted),
+        }
+    }
+    memfd_of(&bytes)
+}
+
+fn memfd(size: usize) -> rustix::io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create("machipc-memory", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    rustix::fs::ftruncate(fd.as_fd(), size as u64)?;
+    Ok(fd)
+}
+
+fn shared() -> std::sync::MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+fn page_floor(address: usize) -> usize {
+    address & !(page_size() - 1)
+}
+
+fn page_ceil(address: usize) -> usize {
+    (address + page_size() - 1) & !(page_size() - 1)
+}

@@ -1,0 +1,124 @@
+//! A port: its queue, its rights' counts and who waits for it.
+
+use std::collections::VecDeque;
+
+use super::message::Message;
+use super::wait::WaiterId;
+use crate::mach::{MACH_PORT_QLIMIT_BASIC, mach_port_name_t};
+
+/// A port's index in the kernel's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PortId(pub(super) u32);
+
+/// A port set's index in the kernel's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct SetId(pub(super) u32);
+
+/// Where a port's receive right is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In this task's name space, under the port's name.
+    Space,
+    /// In a message that is addressed to this port.
+    Transit(PortId),
+    /// In another process, at the far end of a link, under that side's export id.
+    Link { link: u32, export: u32 },
+    /// Nowhere: the port has died. Its slot lives until the last right to it is gone.
+    Dead,
+}
+
+/// The guard of a receive right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Guard {
+    pub(super) strict: bool,
+    pub(super) immovable: bool,
+}
+
+/// A sender that waits for room, with its message.
+pub(super) struct BlockedSender {
+    pub(super) waiter: WaiterId,
+    pub(super) message: Message,
+}
+
+/// A port.
+pub(super) struct Port {
+    pub(super) home: Home,
+    /// The name under which this task holds a receive right, send rights or both.
+    pub(super) name: Option<mach_port_name_t>,
+    /// Name spaces that hold send rights, send rights in messages, peers that hold send rights, bootstrap names.
+    pub(super) send_rights: u32,
+    pub(super) send_once_rights: u32,
+    pub(super) make_send_count: u32,
+    pub(super) sequence: u32,
+    pub(super) context: u64,
+    pub(super) guard: Option<Guard>,
+    /// Only send-once rights can be made (`MPO_REPLY_PORT`).
+    pub(super) reply_port: bool,
+    pub(super) queue: VecDeque<Message>,
+    pub(super) queue_limit: u32,
+    /// Threads blocked in a receive on this port itself.
+    pub(super) receivers: VecDeque<WaiterId>,
+    pub(super) blocked_senders: VecDeque<BlockedSender>,
+    pub(super) sets: Vec<SetId>,
+    /// Send-once right of an armed no-senders request.
+    pub(super) no_senders: Option<PortId>,
+    /// Send-once right of an armed port-destroyed request.
+    pub(super) port_destroyed: Option<PortId>,
+    /// Names with a dead-name or send-possible request on this port.
+    pub(super) requests: Vec<mach_port_name_t>,
+    /// Links to which rights to this port were given: link and export id.
+    pub(super) exports: Vec<(u32, u32)>,
+    /// Messages that may still be sent to a port of the far end before credit comes back.
+    pub(super) credits: u32,
+    /// Transfers of this right received from the far end and not yet returned.
+    pub(super) imported: u32,
+}
+
+impl Port {
+    pub(super) fn new(home: Home) -> Self {
+        Self {
+            home,
+            name: None,
+            send_rights: 0,
+            send_once_rights: 0,
+            make_send_count: 0,
+            sequence: 0,
+            context: 0,
+            guard: None,
+            reply_port: false,
+            queue: VecDeque::new(),
+            queue_limit: MACH_PORT_QLIMIT_BASIC,
+            receivers: VecDeque::new(),
+            blocked_senders: VecDeque::new(),
+            sets: Vec::new(),
+            no_senders: None,
+            port_destroyed: None,
+            requests: Vec::new(),
+            exports: Vec::new(),
+            credits: 0,
+            imported: 0,
+        }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.home == Home::Dead
+    }
+
+    /// Whether a message to a send right must wait.
+    pub(super) fn is_full(&self) -> bool {
+        match self.home {
+            Home::Link { .. } => self.credits == 0,
+            _ => self.queue.len() as u32 >= self.queue_limit,
+        }
+    }
+}
+
+/// A port set.
+#[derive(Default)]
+pub(super) struct PortSet {
+    pub(super) name: mach_port_name_t,
+    /// Members in the order in which they are served next.
+    pub(super) members: VecDeque<PortId>,
+    /// Threads blocked in a receive on the set.
+    pub(super) receivers: VecDeque<WaiterId>,
+}

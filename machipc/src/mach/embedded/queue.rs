@@ -1,0 +1,162 @@
+//! Messages into queues and out of them.
+
+use super::kernel::Kernel;
+use super::message::Message;
+use super::port::{BlockedSender, Home, PortId, SetId};
+use super::wait::{Outcome, Taken, WaiterId};
+use crate::mach::mach_msg_size_t;
+
+/// What a receiver finds without waiting.
+pub(super) enum Found {
+    Message(Taken),
+    TooLarge { port: PortId, size: mach_msg_size_t },
+    Nothing,
+}
+
+impl Kernel {
+    /// Puts a message into its port's queue, whether that is full or not, or hands it to a thread that waits for it. A dead port takes
+    /// the message down with it.
+    pub(super) fn deliver(&mut self, id: PortId, message: Message) {
+        match self.port(id).home {
+            Home::Dead => self.doomed.push(super::kernel::Doomed::Message(message)),
+            Home::Link { link, export } => self.transmit(link, export, message),
+            Home::Space | Home::Transit(_) => {
+                if let Some(message) = self.hand_over(id, message) {
+                    self.port_mut(id).queue.push_back(message);
+                }
+            }
+        }
+    }
+
+    /// Gives a message to a waiting thread: one that waits on the port before one that waits on a set. Returns the message
+    /// when nobody takes it.
+    fn hand_over(&mut self, id: PortId, message: Message) -> Option<Message> {
+        if !self.port(id).queue.is_empty() {
+            return Some(message);
+        }
+        let size = message.size();
+        while let Some(waiter) = self.next_receiver(id) {
+            let Some(state) = self.waiters.get(waiter.0) else { continue };
+            if size > state.room && state.large {
+                // It learns of the message, which stays for somebody with more room.
+                self.finish(waiter, Outcome::TooLarge { port: id, size });
+                continue;
+            }
+            let taken = self.number(id, message);
+            self.finish(waiter, Outcome::Message(Box::new(taken)));
+            return None;
+        }
+        Some(message)
+    }
+
+    fn next_receiver(&mut self, id: PortId) -> Option<WaiterId> {
+        if let Some(waiter) = self.port_mut(id).receivers.pop_front() {
+            return Some(waiter);
+        }
+        for index in 0..self.port(id).sets.len() {
+            let set = self.port(id).sets[index];
+            if let Some(waiter) = self.set_mut(set).receivers.pop_front() {
+                return Some(waiter);
+            }
+        }
+        None
+    }
+
+    /// Takes the first message of a port.
+    pub(super) fn take_from_port(&mut self, id: PortId, room: mach_msg_size_t, large: bool) -> Found {
+        let Some(first) = self.port(id).queue.front() else { return Found::Nothing };
+        let size = first.size();
+        if size > room && large {
+            return Found::TooLarge { port: id, size };
+        }
+        match self.port_mut(id).queue.pop_front() {
+            Some(message) => {
+                self.fill_free_slots(id);
+                Found::Message(self.number(id, message))
+            }
+            None => Found::Nothing,
+        }
+    }
+
+    /// Takes the first message of the next member that has any, in turn.
+    pub(super) fn take_from_set(&mut self, id: SetId, room: mach_msg_size_t, large: bool) -> Found {
+        for index in 0..self.set_mut(id).members.len() {
+            let port = self.set_mut(id).members[index];
+            match self.take_from_port(port, room, large) {
+                Found::Nothing => {}
+                found => {
+                    if matches!(found, Found::Message(_)) {
+                        let members = &mut self.set_mut(id).members;
+                        members.remove(index);
+                        members.push_back(port);
+                    }
+                    return found;
+                }
+            }
+        }
+        Found::Nothing
+    }
+
+    /// Serves threads that wait on a set, after a member with messages has joined it.
+    pub(super) fn serve_set(&mut self, id: SetId) {
+        while let Some(waiter) = self.set_mut(id).receivers.pop_front() {
+            let Some(state) = self.waiters.get(waiter.0) else { continue };
+            match self.take_from_set(id, state.room, state.large) {
+                Found::Message(taken) => self.finish(waiter, Outcome::Message(Box::new(taken))),
+                Found::TooLarge { port, size } => self.finish(waiter, Outcome::TooLarge { port, size }),
+                Found::Nothing => {
+                    self.set_mut(id).receivers.push_front(waiter);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn number(&mut self, id: PortId, message: Message) -> Taken {
+        self.return_credit(&message);
+        let port = self.port_mut(id);
+        let sequence = port.sequence;
+        port.sequence = sequence.wrapping_add(1);
+        Taken { port: id, sequence, message }
+    }
+
+    /// Sends a message to a send right, within the queue limit. Returns it when the port is full.
+    pub(super) fn send_within_limit(&mut self, id: PortId, message: Message) -> Result<(), Message> {
+        if self.port(id).is_full() && !self.port(id).is_dead() {
+            return Err(message);
+        }
+        if matches!(self.port(id).home, Home::Link { .. }) {
+            self.port_mut(id).credits -= 1;
+        }
+        self.deliver(id, message);
+        Ok(())
+    }
+
+    /// Lets a thread wait for room, with its message.
+    pub(super) fn block_sender(&mut self, id: PortId, waiter: WaiterId, message: Message) {
+        self.port_mut(id).blocked_senders.push_back(BlockedSender { waiter, message });
+    }
+
+    /// Gives free slots to blocked senders, first come first served: slots are not raced for. What is free then fires
+    /// send-possible requests.
+    pub(super) fn fill_free_slots(&mut self, id: PortId) {
+        while !self.port(id).is_full() {
+            let Some(blocked) = self.port_mut(id).blocked_senders.pop_front() else {
+                self.notify_send_possible(id);
+                return;
+            };
+            if matches!(self.port(id).home, Home::Link { .. }) {
+                self.port_mut(id).credits -= 1;
+            }
+            self.finish(blocked.waiter, Outcome::Sent);
+            self.deliver(id, blocked.message);
+        }
+    }
+
+    /// Takes a blocked sender's message back, after a time-out or a signal.
+    pub(super) fn unblock_sender(&mut self, id: PortId, waiter: WaiterId) -> Option<Message> {
+        let senders = &mut self.port_mut(id).blocked_senders;
+        let index = senders.iter().position(|blocked| blocked.waiter == waiter)?;
+        senders.remove(index).map(|blocked| blocked.message)
+    }
+}
