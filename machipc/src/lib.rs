@@ -2,3 +2,4 @@
 
 pub mod mach;
 pub mod message;
+pub mod port;

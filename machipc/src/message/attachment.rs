@@ -42,6 +42,9 @@ impl RightCell {
 }
 
 /// As [`RightCell`], for a region of memory: address and length in bytes.
+///
+/// A cell that holds a region owns it: only this crate fills cells, with memory that it mapped or received, so that what takes a
+/// region out of one may use and unmap it.
 #[derive(Debug, Default)]
 pub struct MemoryCell {
     address: AtomicUsize,
@@ -49,18 +52,26 @@ pub struct MemoryCell {
 }
 
 impl MemoryCell {
-    /// A cell that holds the region of `len` bytes at `address`.
-    pub const fn new(address: usize, len: usize) -> Self {
+    /// A cell that owns the region of `len` bytes at `address`, which nothing else uses.
+    pub(crate) const fn new(address: usize, len: usize) -> Self {
         Self { address: AtomicUsize::new(address), len: AtomicUsize::new(len) }
     }
     /// Address and length in bytes.
     pub fn get(&self) -> (usize, usize) {
         (self.address.load(Ordering::Relaxed), self.len.load(Ordering::Relaxed))
     }
-    /// Puts another region into the cell.
-    pub fn set(&self, address: usize, len: usize) {
-        self.address.store(address, Ordering::Relaxed);
+    /// Puts a region, which nothing else uses, into the empty cell.
+    pub(crate) fn set(&self, address: usize, len: usize) {
         self.len.store(len, Ordering::Relaxed);
+        // Pairs with the swap in `take`: who takes the address sees its length.
+        self.address.store(address, Ordering::Release);
+    }
+    /// Empties the cell and returns the region; address 0 if it was empty. Of several threads one gets the region.
+    pub(crate) fn take(&self) -> (usize, usize) {
+        match self.address.swap(0, Ordering::Acquire) {
+            0 => (0, 0),
+            address => (address, self.len.swap(0, Ordering::Relaxed)),
+        }
     }
 }
 
@@ -85,12 +96,13 @@ pub trait AttachmentSource {
     fn count(&self) -> u32;
     /// Takes a right: its name, now the caller's to release.
     fn take_right(&self, index: u32, kind: RightKind) -> Result<u32, DecodeError>;
-    /// Takes out-of-line memory: address and length in bytes, now the caller's to unmap.
-    fn take_memory(&self, index: u32) -> Result<(usize, usize), DecodeError>;
+    /// Takes out-of-line memory, in a cell that owns it.
+    fn take_memory(&self, index: u32) -> Result<MemoryCell, DecodeError>;
     /// Borrows out-of-line memory, which stays the source's.
     fn bytes(&self, index: u32) -> Result<&[u8], DecodeError>;
     /// Takes an open file.
     fn take_file(&self, index: u32) -> Result<OwnedFd, DecodeError>;
-    /// Takes the reply right of the header: `None` where there is none.
-    fn take_reply(&self) -> Option<u32>;
+    /// Takes the reply right of the header, send-once or send: its kind and its name, now the caller's to release. `None` where
+    /// there is none.
+    fn take_reply(&self) -> Option<(RightKind, u32)>;
 }

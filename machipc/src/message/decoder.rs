@@ -7,7 +7,7 @@ use zerocopy::TryFromBytes;
 
 use super::encoder::MAX_DEPTH;
 use super::pod::MAX_ALIGN;
-use super::{AttachmentSource, Decode, DecodeError, Pod, RightKind};
+use super::{AttachmentSource, Decode, DecodeError, MemoryCell, Pod, RightKind};
 
 /// A payload that is being read. Every method checks what it reads: any bytes give a value or an error.
 ///
@@ -178,8 +178,8 @@ impl<'de> Decoder<'de> {
         source.take_right(index, kind)
     }
 
-    /// Takes out-of-line memory: address and length in bytes, now the caller's to unmap.
-    pub fn memory(&mut self) -> Result<(usize, usize), DecodeError> {
+    /// Takes out-of-line memory, in a cell that owns it.
+    pub fn memory(&mut self) -> Result<MemoryCell, DecodeError> {
         let (source, index) = self.attachment()?;
         source.take_memory(index)
     }
@@ -196,9 +196,9 @@ impl<'de> Decoder<'de> {
         source.take_file(index)
     }
 
-    /// Takes the reply right of the header: its name, now the caller's to release. Fails when the message has none, or when it
+    /// Takes the reply right of the header: its kind and its name, now the caller's to release. Fails when the message has none, or when it
     /// was taken already.
-    pub fn take_reply(&mut self) -> Result<u32, DecodeError> {
+    pub fn take_reply(&mut self) -> Result<(RightKind, u32), DecodeError> {
         if core::mem::replace(&mut self.reply_taken, true) {
             return Err(DecodeError::new("the message holds two replies and has one reply right"));
         }

@@ -5,7 +5,7 @@ use core::fmt;
 use zerocopy::IntoBytes;
 
 use super::pod::MAX_ALIGN;
-use super::{AlignedBuffer, Attachment, EncodeError, Pod, RightCell};
+use super::{AlignedBuffer, Attachment, EncodeError, Pod, RightCell, RightKind};
 
 /// The deepest nesting of structs and enums in a message, on both sides.
 pub const MAX_DEPTH: u32 = 64;
@@ -40,8 +40,8 @@ pub enum ReplyPort<'m> {
     None,
     /// The sender waits for an answer: whoever sends the message makes a send-once right.
     Wanted,
-    /// This send-once right, which moves with the message.
-    Right(&'m RightCell),
+    /// This right, send-once or send, which moves with the message.
+    Right(RightKind, &'m RightCell),
 }
 
 /// What an [`Encoder`] gathered.
@@ -187,8 +187,8 @@ impl<'m> Encoder<'m> {
     }
 
     /// Sends this reply right in the message's header. Fails when the message has one already.
-    pub fn reply(&mut self, cell: &'m RightCell) -> Result<(), EncodeError> {
-        self.set_reply(ReplyPort::Right(cell))
+    pub fn reply(&mut self, kind: RightKind, cell: &'m RightCell) -> Result<(), EncodeError> {
+        self.set_reply(ReplyPort::Right(kind, cell))
     }
 
     /// Asks whoever sends the message to make a reply right. Fails when the message has one already.

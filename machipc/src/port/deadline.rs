@@ -1,0 +1,90 @@
+//! Until when a call may wait.
+
+use std::time::{Duration, Instant};
+
+/// Until when a call may wait.
+///
+/// ```
+/// use machipc::port::Deadline;
+/// use std::time::Duration;
+///
+/// assert_eq!(Deadline::now().remaining(), Some(Duration::ZERO));
+/// assert_eq!(Deadline::never().remaining(), None);
+/// assert!(Deadline::after(Duration::from_secs(5)).remaining() > Some(Duration::from_secs(1)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Never,
+    Now,
+    At(Instant),
+}
+
+impl Deadline {
+    /// Waits for as long as it takes.
+    pub const fn never() -> Self {
+        Self(Kind::Never)
+    }
+
+    /// Does not wait at all.
+    pub const fn now() -> Self {
+        Self(Kind::Now)
+    }
+
+    /// Waits until `instant`.
+    pub const fn at(instant: Instant) -> Self {
+        Self(Kind::At(instant))
+    }
+
+    /// Waits for `duration` from now; for ever when the clock cannot express that.
+    pub fn after(duration: Duration) -> Self {
+        if duration.is_zero() {
+            return Self::now();
+        }
+        Instant::now().checked_add(duration).map_or(Self::never(), Self::at)
+    }
+
+    /// How long there is still to wait; `None` is for ever.
+    pub fn remaining(&self) -> Option<Duration> {
+        match self.0 {
+            Kind::Never => None,
+            Kind::Now => Some(Duration::ZERO),
+            Kind::At(instant) => Some(instant.saturating_duration_since(Instant::now())),
+        }
+    }
+
+    /// Whether nothing is left to wait.
+    pub fn has_passed(&self) -> bool {
+        self.remaining().is_some_and(|rest| rest.is_zero())
+    }
+
+    /// The earlier of the two.
+    #[must_use]
+    pub fn min(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Kind::Now, _) | (_, Kind::Now) => Self::now(),
+            (Kind::Never, kind) | (kind, Kind::Never) => Self(kind),
+            (Kind::At(a), Kind::At(b)) => Self::at(a.min(b)),
+        }
+    }
+
+    /// The rest in milliseconds for `mach_msg`, rounded up so that a wait is never cut short; `None` is for ever.
+    /// What does not fit is cut, and the caller asks again.
+    pub(crate) fn milliseconds(&self) -> Option<u32> {
+        self.remaining().map(|rest| u32::try_from(rest.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Duration> for Deadline {
+    fn from(duration: Duration) -> Self {
+        Self::after(duration)
+    }
+}
+
+impl From<Instant> for Deadline {
+    fn from(instant: Instant) -> Self {
+        Self::at(instant)
+    }
+}

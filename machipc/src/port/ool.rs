@@ -1,0 +1,117 @@
+//! Memory that travels beside a message instead of inside it.
+
+use core::fmt;
+
+use crate::message::{
+    Attachment, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, MemoryCell, Schema,
+};
+
+use super::{MachError, sys};
+
+/// Memory that is built in place and moves with the message that carries it, without being copied: its pages leave this
+/// process and appear in the receiver's. What arrives is an `OolBuffer` again, private and writable.
+///
+/// The bytes are reached through exclusive access only. While a message is under way, the value that holds the memory is
+/// merely borrowed, and the send takes the memory out of it: nobody may be looking at it then.
+///
+/// ```
+/// use machipc::port::OolBuffer;
+///
+/// let mut memory = OolBuffer::new(64 * 1024 * 1024)?;
+/// memory.as_mut_slice()[..5].copy_from_slice(b"hello");
+/// assert_eq!(memory.len(), 64 * 1024 * 1024);
+/// # Ok::<(), machipc::port::MachError>(())
+/// ```
+#[derive(Default)]
+pub struct OolBuffer {
+    /// The region, mapped readable and writable, is ours alone.
+    cell: MemoryCell,
+}
+
+impl OolBuffer {
+    /// Maps `len` bytes, all zero.
+    ///
+    /// # Errors
+    /// `KERN_NO_SPACE` or `KERN_RESOURCE_SHORTAGE` when there is not so much memory.
+    pub fn new(len: usize) -> Result<Self, MachError> {
+        if len == 0 {
+            return Ok(Self::default());
+        }
+        sys::vm_allocate(len).map(|address| Self { cell: MemoryCell::new(address, len) })
+    }
+
+    /// Maps memory and copies `bytes` into it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn copy_from_slice(bytes: &[u8]) -> Result<Self, MachError> {
+        let mut buffer = Self::new(bytes.len())?;
+        buffer.as_mut_slice().copy_from_slice(bytes);
+        Ok(buffer)
+    }
+
+    /// How many bytes there are; 0 once the memory has moved away in a message.
+    pub fn len(&self) -> usize {
+        self.cell.get().1
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        let (address, len) = self.cell.get();
+        // SAFETY: the region is ours alone, and the exclusive borrow keeps it from being sent meanwhile.
+        unsafe { sys::bytes_mut(address, len) }
+    }
+
+    pub(super) const fn from_cell(cell: MemoryCell) -> Self {
+        Self { cell }
+    }
+}
+
+impl AsMut<[u8]> for OolBuffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.as_mut_slice()
+    }
+}
+
+impl Drop for OolBuffer {
+    fn drop(&mut self) {
+        let (address, len) = self.cell.take();
+        if len != 0 {
+            // SAFETY: the region is ours alone and this is the end of its owner.
+            unsafe { sys::vm_deallocate(address, len) };
+        }
+    }
+}
+
+impl fmt::Debug for OolBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OolBuffer({} bytes)", self.len())
+    }
+}
+
+impl Encode for OolBuffer {
+    const MIN_SIZE: usize = 4;
+
+    fn schema(schema: &mut Schema) {
+        schema.push("ool");
+    }
+
+    fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
+        out.attach(Attachment::Memory(&self.cell))
+    }
+}
+
+impl<'de> Decode<'de> for OolBuffer {
+    fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
+        input.memory().map(Self::from_cell)
+    }
+}
+
+impl MachMessage for OolBuffer {
+    type View<'a> = Self;
+}

@@ -1,0 +1,396 @@
+//! A message that is built and sent.
+
+use core::fmt;
+
+use crate::mach;
+use crate::message::{
+    AlignedBuffer, Attachment, EncodeError, Encoded, Encoder, MachMessage, Prefix, ReplyPort, RightCell,
+    RightKind,
+};
+
+use super::{
+    Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, SendOnceRight,
+    SendRight, descriptor, received, restore, sys,
+};
+
+/// A message that is ready to be sent: encode a value, say where it goes, send.
+///
+/// The value stays its owner's until the message has left. The rights and the memory in it are then gone from it, and its
+/// drop releases nothing. When the send fails the value is whole again: what was on its way came back, if need be under
+/// other names and addresses. So a value that was sent can be dropped, and one that was not can be sent again.
+///
+/// ```
+/// use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight, SendRight};
+///
+/// let (port, callback) = (ReceiveRight::<SendRight<u32>>::new()?, ReceiveRight::<u32>::new()?);
+/// port.set_queue_limit(0)?; // every send finds the queue full
+///
+/// let (to, value) = (port.make_send()?, callback.make_send()?);
+/// let mut buffer = MessageBuffer::new();
+/// let error = Outgoing::message(&mut buffer, &value)?.copy_send(&to).send(Deadline::now()).unwrap_err();
+/// assert!(error.is_timed_out());
+/// assert_eq!(value.name(), callback.name()); // the right is back
+///
+/// port.set_queue_limit(5)?;
+/// Outgoing::message(&mut buffer, &value)?.copy_send(&to).send(Deadline::now())?;
+/// assert_eq!(value.name(), 0); // the right has moved
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the message is not sent until `send`"]
+pub struct Outgoing<'m> {
+    bytes: &'m mut AlignedBuffer,
+    /// Where the message starts, once it is built.
+    start: usize,
+    /// Where the prefix is; the payload follows it.
+    prefix: usize,
+    id: i32,
+    attachments: Vec<Attachment<'m>>,
+    out_of_line: bool,
+    destination: Field<'m>,
+    reply: Field<'m>,
+    reply_wanted: bool,
+    /// The destination is a send right that a peer chose: never wait for it.
+    impatient: bool,
+}
+
+/// Where the prefix goes in the buffer, unless there are more descriptors than fit before it. A message without any starts
+/// on a cache line then, as it does in the receiver's buffer.
+const PREFIX_AT: usize = 224;
+
+/// As many rights as a message may carry everywhere; one more fits on newer systems (R-086).
+const ATTACHMENTS_MAX: usize = mach::MACH_MSG_PORTS_MAX as usize - 1;
+
+impl<'m> Outgoing<'m> {
+    /// Encodes a whole message.
+    ///
+    /// # Errors
+    /// When the value cannot be encoded, for instance because it holds a right that was sent already.
+    pub fn message<M: MachMessage>(
+        buffer: &'m mut MessageBuffer,
+        message: &'m M,
+    ) -> Result<Self, EncodeError> {
+        Self::encode(buffer, message.message_id(), M::fingerprint(), |out| message.encode_payload(out))
+    }
+
+    /// Encodes what `write` writes as the payload of a message with this id and fingerprint. A payload of more bytes than
+    /// the buffer's [inline limit](MessageBuffer::set_inline_limit) goes out of line.
+    ///
+    /// # Errors
+    /// Those of `write`, and when the payload or a memory region has 4 GiB or more, or there are more than 16,382
+    /// attachments.
+    pub fn encode(
+        buffer: &'m mut MessageBuffer,
+        id: i32,
+        fingerprint: u64,
+        write: impl FnOnce(&mut Encoder<'m>) -> Result<(), EncodeError>,
+    ) -> Result<Self, EncodeError> {
+        let inline_limit = buffer.inline_limit();
+        buffer.bytes.set_len(PREFIX_AT + Prefix::SIZE);
+        let mut encoder = Encoder::new(&mut buffer.bytes);
+        write(&mut encoder)?;
+        let Encoded { buffer: bytes, start, attachments, reply } = encoder.finish();
+        let payload_len = bytes.len() - start;
+        let out_of_line = payload_len > inline_limit;
+        let flags = if out_of_line { Prefix::OUT_OF_LINE } else { 0 };
+        let prefix = start - Prefix::SIZE;
+        let header = Prefix::new(payload_len, fingerprint, flags)?;
+        bytes.as_mut_bytes()[prefix..start].copy_from_slice(&header.to_bytes());
+        check_attachments(&attachments)?;
+        let (reply, reply_wanted) = match reply {
+            ReplyPort::None => (Field::None, false),
+            ReplyPort::Wanted => (Field::None, true),
+            ReplyPort::Right(kind, cell) => (Field::Move(kind, cell), false),
+        };
+        Ok(Self {
+            bytes,
+            start: prefix,
+            prefix,
+            id,
+            attachments,
+            out_of_line,
+            destination: Field::None,
+            reply,
+            reply_wanted,
+            impatient: false,
+        })
+    }
+
+    /// Whether the value wants an answer: a message whose sender gives it no [reply port](Self::make_reply) cannot be sent.
+    pub fn reply_wanted(&self) -> bool {
+        self.reply_wanted
+    }
+
+    /// The message goes to the port of this send right, which the caller keeps.
+    pub fn copy_send<M>(self, right: &'m SendRight<M>) -> Self {
+        Self { destination: Field::Copy(right.name()), impatient: false, ..self }
+    }
+
+    /// The message goes to the port of this send-once right and uses the right up. If the send fails, the right is as it
+    /// was.
+    pub fn move_send_once<M>(self, right: &'m SendOnceRight<M>) -> Self {
+        Self { destination: Field::Move(RightKind::SendOnce, right.cell()), impatient: false, ..self }
+    }
+
+    /// The message answers the one that this right came with, and uses the right up. If the send fails, the right is as it
+    /// was. A reply right that is a send right is a peer's choice, and its queue may be full for ever: then the message is
+    /// sent at once or not at all, whatever the deadline.
+    pub fn answer(self, right: &'m ReplyRight) -> Self {
+        let impatient = right.kind() == RightKind::Send;
+        Self { destination: Field::Move(right.kind(), right.cell()), impatient, ..self }
+    }
+
+    /// The answer comes to `port`: a send-once right to it goes in the header.
+    ///
+    /// When the send fails after that right was made, which is always so after a time-out, the right is destroyed and a
+    /// send-once notification comes to `port`: do not use the port for another call before it was taken.
+    pub fn make_reply<M>(self, port: &'m ReceiveRight<M>) -> Self {
+        Self { reply: Field::MakeOnce(port.name()), reply_wanted: false, ..self }
+    }
+
+    /// Sends the message, waiting for room in the queue until the deadline.
+    ///
+    /// # Errors
+    /// [`is_timed_out`](MachError::is_timed_out), [`is_dead_destination`](MachError::is_dead_destination), and what else
+    /// `mach_msg` answers. What the message carried is back in the values that it was encoded from.
+    pub fn send(self, deadline: Deadline) -> Result<(), MachError> {
+        let timeout = if self.impatient { Some(0) } else { deadline.milliseconds() };
+        self.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout).map(drop)
+    }
+
+    /// Sends the message and then receives one from `from` into `buffer`, in one call: a request and its reply, or a reply
+    /// and the next request. Each half may wait until the deadline.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), with nothing received; or, where [`MachError::is_receive`] is true, as
+    /// [`ReceiveRight::receive`], with the message sent.
+    pub fn send_and_receive<'b, P: ReceiveFrom>(
+        self,
+        from: &P,
+        buffer: &'b mut MessageBuffer,
+        deadline: Deadline,
+    ) -> Result<Received<'b>, MachError> {
+        let timeout = deadline.milliseconds();
+        if self.impatient && timeout != Some(0) {
+            // One call has one time-out, and the two halves need different ones.
+            self.send(Deadline::now())?;
+            return received::receive(from.name(), buffer, deadline);
+        }
+        let code = self.transmit(received::room(buffer), from.name(), received::OPTIONS, timeout)?;
+        received::settle(from.name(), buffer, deadline, code)
+    }
+
+    /// Sends, and receives where `receive` has room. `Ok` is the code of a message that was sent: success, or what the
+    /// receiving half answered.
+    fn transmit(
+        mut self,
+        receive: &mut [u8],
+        port: u32,
+        option: mach::mach_msg_option_t,
+        timeout: Option<u32>,
+    ) -> Result<mach::mach_msg_return_t, MachError> {
+        if self.reply_wanted {
+            return Err(MachError::new(mach::MACH_SEND_INVALID_REPLY, "mach_msg"));
+        }
+        if let Err(error) = self.build() {
+            let (message, rights) = self.parts();
+            restore::unsent(message, &rights);
+            return Err(error);
+        }
+        let end = self.end();
+        let message = &mut self.bytes.as_mut_bytes()[self.start..end];
+        // SAFETY: every memory descriptor was written by `build`. What it gives away came out of a cell that owned it, and
+        // what it only names is borrowed for `'m` or is the payload behind `end` in the buffer. The start is a multiple of
+        // 16 in an aligned buffer.
+        let code = unsafe { sys::message(message, receive, port, option, timeout) };
+        let error = MachError::new(code, "mach_msg");
+        if code == mach::MACH_MSG_SUCCESS || error.is_receive() {
+            return Ok(code);
+        }
+        let (message, rights) = self.parts();
+        restore::failed(message, &rights, error);
+        Err(error)
+    }
+
+    /// Writes header, descriptors and padding in front of the prefix. The rights and the memory are out of their cells
+    /// from here on.
+    fn build(&mut self) -> Result<(), MachError> {
+        let count = self.attachments.len() + usize::from(self.out_of_line);
+        let head = if count == 0 {
+            descriptor::HEADER
+        } else {
+            let sizes = self.attachments.iter().map(descriptor_size).sum::<usize>();
+            descriptor::FIRST + sizes + if self.out_of_line { descriptor::OTHER } else { 0 }
+        };
+        self.make_room(head.next_multiple_of(16));
+
+        let size = (self.end() - self.start) as u32;
+        let complex = if count == 0 { 0 } else { mach::MACH_MSGH_BITS_COMPLEX };
+        let ((remote, to), (local, reply)) = (self.destination.take(), self.reply.take());
+        let bits = mach::MACH_MSGH_BITS(remote, local) | complex;
+        let (message, payload) = self.bytes.as_mut_bytes().split_at_mut(self.prefix + Prefix::SIZE);
+        let mut writer = Writer { rest: &mut message[self.start..self.prefix] };
+        for word in [bits, size, to, reply, 0, self.id as u32] {
+            writer.put(&word.to_le_bytes());
+        }
+        let mut built = Ok(());
+        if count != 0 {
+            writer.put(&(count as u32).to_le_bytes());
+            for attachment in &self.attachments {
+                // After a failure the rest is written all the same, so that restoring has one shape to deal with.
+                built = built.and(writer.attachment(attachment));
+            }
+            if self.out_of_line {
+                writer.put(&snapshot(payload));
+            }
+        }
+        writer.rest.fill(0);
+        built
+    }
+
+    /// Puts the message's start `head` bytes in front of the prefix, which moves back where there is too little room, and
+    /// pads the end to a multiple of 4.
+    fn make_room(&mut self, head: usize) {
+        let len = self.bytes.len();
+        let more = head.saturating_sub(self.prefix);
+        if more != 0 {
+            self.bytes.set_len(len + more);
+            self.bytes.as_mut_bytes().copy_within(self.prefix..len, self.prefix + more);
+            self.prefix += more;
+        }
+        self.start = self.prefix - head;
+        if !self.out_of_line {
+            let len = self.bytes.len();
+            self.bytes.set_len(len.next_multiple_of(4));
+            self.bytes.as_mut_bytes()[len..].fill(0);
+        }
+    }
+
+    /// Where the message ends. A payload out of line lies behind it.
+    fn end(&self) -> usize {
+        if self.out_of_line { self.prefix + Prefix::SIZE } else { self.bytes.len() }
+    }
+
+    /// The message as it is in the buffer now, and whose its parts are.
+    fn parts(&self) -> (&[u8], Rights<'_, '_>) {
+        let bytes = self.bytes.as_bytes();
+        let payload = self.out_of_line.then(|| Attachment::Bytes(&bytes[self.end()..]));
+        let Self { destination, reply, attachments, .. } = self;
+        let rights = Rights { destination: *destination, reply: *reply, attachments, payload };
+        (&bytes[self.start..self.end()], rights)
+    }
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("id", &format_args!("{:#x}", self.id))
+            .field("payload", &(self.bytes.len() - self.prefix - Prefix::SIZE))
+            .field("attachments", &self.attachments.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A right in the message's header.
+#[derive(Clone, Copy)]
+pub(super) enum Field<'m> {
+    /// No right.
+    None,
+    /// A send right that is copied.
+    Copy(u32),
+    /// A right that moves out of its cell.
+    Move(RightKind, &'m RightCell),
+    /// A receive right to which a send-once right is made.
+    MakeOnce(u32),
+}
+
+impl Field<'_> {
+    /// The disposition and the name to write, out of the cell.
+    fn take(&self) -> (u32, u32) {
+        match *self {
+            Self::None => (mach::MACH_MSG_TYPE_PORT_NONE, mach::MACH_PORT_NULL),
+            Self::Copy(name) => (mach::MACH_MSG_TYPE_COPY_SEND, name),
+            Self::Move(kind, cell) => (descriptor::moved(kind).into(), cell.take()),
+            Self::MakeOnce(name) => (mach::MACH_MSG_TYPE_MAKE_SEND_ONCE, name),
+        }
+    }
+}
+
+/// Where what a message carries belongs, if it is not sent.
+pub(super) struct Rights<'o, 'm> {
+    pub(super) destination: Field<'m>,
+    pub(super) reply: Field<'m>,
+    pub(super) attachments: &'o [Attachment<'m>],
+    /// The payload, if it is out of line.
+    pub(super) payload: Option<Attachment<'m>>,
+}
+
+/// Writes one part of a message after the other.
+struct Writer<'w> {
+    rest: &'w mut [u8],
+}
+
+impl Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let (into, rest) = core::mem::take(&mut self.rest).split_at_mut(bytes.len());
+        into.copy_from_slice(bytes);
+        self.rest = rest;
+    }
+
+    fn attachment(&mut self, attachment: &Attachment<'_>) -> Result<(), MachError> {
+        let mut result = Ok(());
+        match *attachment {
+            Attachment::Right(kind, cell) => {
+                let name = cell.take();
+                if name == mach::MACH_PORT_NULL {
+                    // Encoding refuses an empty cell, so it was filled then: the value holds one right twice.
+                    result = Err(MachError::new(mach::MACH_SEND_INVALID_RIGHT, "mach_msg"));
+                }
+                self.put(&descriptor::port(name, descriptor::moved(kind)));
+            }
+            Attachment::Bytes(bytes) => self.put(&snapshot(bytes)),
+            Attachment::Memory(cell) => {
+                let (address, len) = cell.take();
+                self.put(&descriptor::memory(address, len as u32, true));
+            }
+            Attachment::File(file) => {
+                let name = sys::makeport(file).unwrap_or_else(|error| {
+                    result = Err(error);
+                    mach::MACH_PORT_NULL
+                });
+                self.put(&descriptor::port(name, descriptor::moved(RightKind::Send)));
+            }
+        }
+        result
+    }
+}
+
+/// The descriptor of bytes that stay here. Their length was checked.
+fn snapshot(bytes: &[u8]) -> [u8; descriptor::OTHER] {
+    let address = if bytes.is_empty() { 0 } else { bytes.as_ptr().expose_provenance() };
+    descriptor::memory(address, bytes.len() as u32, false)
+}
+
+fn descriptor_size(attachment: &Attachment<'_>) -> usize {
+    match attachment {
+        Attachment::Right(..) | Attachment::File(_) => descriptor::PORT,
+        Attachment::Bytes(_) | Attachment::Memory(_) => descriptor::OTHER,
+    }
+}
+
+fn check_attachments(attachments: &[Attachment<'_>]) -> Result<(), EncodeError> {
+    if attachments.len() > ATTACHMENTS_MAX {
+        let count = attachments.len();
+        return Err(EncodeError::new(format!("{count} attachments, at most {ATTACHMENTS_MAX} fit")));
+    }
+    for attachment in attachments {
+        let len = match attachment {
+            Attachment::Bytes(bytes) => bytes.len(),
+            Attachment::Memory(cell) => cell.get().1,
+            Attachment::Right(..) | Attachment::File(_) => 0,
+        };
+        if u32::try_from(len).is_err() {
+            return Err(EncodeError::new(format!("{len} bytes out of line, at most {} fit", u32::MAX)));
+        }
+    }
+    Ok(())
+}
