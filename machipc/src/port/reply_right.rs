@@ -34,7 +34,7 @@ impl ReplyRight {
         is_dead(self.name())
     }
 
-    pub(super) const fn cell(&self) -> &RightCell {
+    pub(crate) const fn cell(&self) -> &RightCell {
         &self.cell
     }
 

@@ -33,7 +33,8 @@ encode_as_os_str!(OsStr, Path, OsString, PathBuf);
 
 impl<'de: 'a, 'a> Decode<'de> for &'a OsStr {
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
-        input.counted_bytes().map(OsStr::from_bytes)
+        let len = input.count(1)?;
+        input.bytes(len).map(OsStr::from_bytes)
     }
 }
 

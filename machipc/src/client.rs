@@ -1,0 +1,390 @@
+//! The sending side.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Dialect, Error, SendError};
+use crate::host::Core;
+use crate::logger::{Log, LogLevel, Logger};
+use crate::message::{EncodeError, MachMessage};
+use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, SendRight, bootstrap};
+use crate::reply::wire::{self, Answered};
+use crate::reply::{Answer, Reply, ReplyValue, Slot};
+use crate::{registry, scratch};
+
+/// Sends messages of type `M` to one host.
+///
+/// Clients are cheap to clone and can be used from any thread at once. One thread's one-way messages arrive in the order in
+/// which they were sent.
+///
+/// Everything that waits has a deadline, 30 seconds unless [`with_deadline`](Self::with_deadline) says otherwise: a one-way
+/// message waits for room in the host's queue, a call for its answer. A host that dies ends the wait at once.
+///
+/// The client of an endpoint that `#[machipc::endpoint]` generates wraps this one and has a method for each variant.
+///
+/// ```no_run
+/// use machipc::{Client, Context, Host};
+/// use std::time::Duration;
+///
+/// let host = Host::<String>::builder().name("com.example.echo").bind(|text: String, _: &Context| println!("{text}"))?;
+/// let client = Client::<String>::connect_to("com.example.echo")?;
+/// client.send("hello".to_owned())?;
+/// client.with_deadline(Duration::from_millis(5)).send("quickly".to_owned())?;
+/// # Ok::<(), machipc::Error>(())
+/// ```
+pub struct Client<M: MachMessage + 'static> {
+    link: Link<M>,
+    endpoint: Arc<str>,
+    deadline: Option<Duration>,
+    fingerprint: u64,
+    log: Option<Log>,
+}
+
+/// The way to the host.
+enum Link<M: MachMessage + 'static> {
+    /// The host is in this process: its handler is called.
+    Local(Arc<Core<M>>),
+    /// The host is behind a port. Shared by the clones, so that cloning makes no system call.
+    Port(Arc<SendRight<M>>),
+}
+
+/// How long a client waits that was not told otherwise.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+/// How long to wait between two looks for a host that is not there yet, at first and at most.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+/// How long a reply right may be gone before its host's death is to be seen. Systems end a process name by name.
+const DEATH_SHOWS: Duration = Duration::from_millis(100);
+
+impl<M: MachMessage + 'static> Client<M> {
+    /// Connects to the host of `M`'s own endpoint.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no host, [`Error::NoName`] for a type without an endpoint name.
+    pub fn connect() -> Result<Self, Error> {
+        Self::connect_to(own_name::<M>()?)
+    }
+
+    /// Connects to the host of this name. A host in this process, of the same message type, is
+    /// [called directly](crate::registry).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no host, [`Error::BadName`] for a name that cannot be one.
+    pub fn connect_to(name: &str) -> Result<Self, Error> {
+        if let Some(core) = registry::find_by_name::<Core<M>>(name) {
+            return Ok(Self::to(Link::Local(core), name.into()));
+        }
+        let right = bootstrap::look_up::<M>(name).map_err(|error| look_up_error(name, error))?;
+        Ok(Self::to(Link::Port(Arc::new(right)), name.into()))
+    }
+
+    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), with [`Error::NotFound`] only once the time is up.
+    pub fn connect_timeout(timeout: Duration) -> Result<Self, Error> {
+        Self::connect_to_timeout(own_name::<M>()?, timeout)
+    }
+
+    /// [`connect_to`](Self::connect_to), waiting up to `timeout` for a host to appear.
+    ///
+    /// # Errors
+    /// As [`connect_to`](Self::connect_to), with [`Error::NotFound`] only once the time is up.
+    pub fn connect_to_timeout(name: &str, timeout: Duration) -> Result<Self, Error> {
+        let deadline = Deadline::after(timeout);
+        let mut pause = LOOK_AGAIN.0;
+        loop {
+            match Self::connect_to(name) {
+                Err(Error::NotFound { .. }) if !deadline.has_passed() => {
+                    std::thread::sleep(deadline.remaining().map_or(pause, |left| pause.min(left)));
+                    pause = (pause * 2).min(LOOK_AGAIN.1);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes a client of a right, for instance one that came in a message. It has no name: errors call it `(unnamed)`.
+    pub fn from_right(right: SendRight<M>) -> Self {
+        let endpoint = crate::host::UNNAMED.into();
+        match registry::find_by_port::<Core<M>>(right.name()) {
+            Some(core) => Self::to(Link::Local(core), endpoint),
+            None => Self::to(Link::Port(Arc::new(right)), endpoint),
+        }
+    }
+
+    /// The same client with another deadline for each message and call; `None` waits for ever.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: impl Into<Option<Duration>>) -> Self {
+        Self { deadline: deadline.into(), ..self.clone() }
+    }
+
+    /// The same client, logging what it does to `logger`.
+    #[must_use]
+    pub fn with_logger(&self, logger: impl Logger) -> Self {
+        let log = Log::new(Arc::new(logger), self.endpoint.clone());
+        log.line(LogLevel::Debug, format_args!("connected {}", self.link));
+        Self { log: Some(log), ..self.clone() }
+    }
+
+    /// How long each message and call may wait; `None` is for ever.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// The host's name, or `(unnamed)`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Whether the host is in this process and is called directly.
+    pub fn is_local(&self) -> bool {
+        matches!(self.link, Link::Local(_))
+    }
+
+    /// Whether the host is known to have gone.
+    pub fn is_dead(&self) -> bool {
+        match &self.link {
+            Link::Local(core) => core.is_stopping(),
+            Link::Port(right) => right.is_dead(),
+        }
+    }
+
+    /// Sends a message that wants no answer. Returns when the host's queue has it; on the
+    /// [short cut](crate::registry), when the handler has returned.
+    ///
+    /// # Errors
+    /// The message comes back with the reason, whole: [`Error::DeadlineExceeded`] when the queue stayed full,
+    /// [`Error::HostDied`], [`Error::Encode`]. Success does not tell that the host understood the message: what a host
+    /// refuses of one-way messages is in its log and its [`stats`](crate::Host::stats).
+    pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        let sent = match &self.link {
+            Link::Local(core) => match core.call(message, None) {
+                Ok(()) => Ok(()),
+                Err(refused) => Err(*refused),
+            },
+            Link::Port(right) => self.post(right, &message).map_err(|error| (message, error)),
+        };
+        self.trace(|| match &sent {
+            Ok(()) => "sent a message".to_owned(),
+            Err((_, error)) => format!("a message was not sent: {error}"),
+        });
+        sent.map_err(|(message, error)| SendError::new(message, error))
+    }
+
+    /// Makes a request and waits for its answer. `request` puts the [`Reply`] that it is given into the message.
+    ///
+    /// On the [short cut](crate::registry) the handler runs on this thread, and the deadline counts once it has returned.
+    ///
+    /// ```no_run
+    /// # use machipc::{Client, Reply};
+    /// # #[machipc::endpoint("com.example.squares")]
+    /// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+    /// let client = Client::<Squares>::connect()?;
+    /// let nine = client.call(|reply| Squares::Square { of: 3, reply })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::DeadlineExceeded`]; [`Error::HostDied`] and [`Error::ReplyDropped`], at once; what the host refuses the
+    /// message with: [`Error::Fingerprint`], [`Error::Unsupported`], [`Error::Denied`], [`Error::Rejected`];
+    /// [`Error::Encode`], also when the message does not hold the reply.
+    pub fn call<'m, T: ReplyValue>(&self, request: impl FnOnce(Reply<T>) -> M::View<'m>) -> Result<T, Error> {
+        let deadline = self.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        let answer = match &self.link {
+            Link::Local(core) => self.call_local(core, request, deadline),
+            Link::Port(right) => self.call_port(right, request, deadline),
+        };
+        self.trace(|| match &answer {
+            Ok(_) => "a call was answered".to_owned(),
+            Err(error) => format!("a call failed: {error}"),
+        });
+        answer
+    }
+
+    pub(crate) fn local(core: Arc<Core<M>>) -> Self {
+        let endpoint = core.endpoint();
+        Self::to(Link::Local(core), endpoint)
+    }
+
+    fn to(link: Link<M>, endpoint: Arc<str>) -> Self {
+        Self { link, endpoint, deadline: Some(DEFAULT_DEADLINE), fingerprint: M::fingerprint(), log: None }
+    }
+
+    fn post(&self, right: &SendRight<M>, message: &M::View<'_>) -> Result<(), Error> {
+        scratch::with(|scratch| {
+            let outgoing = self.encode(&mut scratch.send, message)?;
+            if outgoing.reply_wanted() {
+                return Err(self.encode_error("a request whose reply nobody waits for: make it with `call`"));
+            }
+            let deadline = self.deadline.map_or(Deadline::never(), Deadline::after);
+            outgoing.copy_send(right).send(deadline).map_err(|error| self.send_error(error))
+        })
+    }
+
+    fn call_port<'m, T: ReplyValue>(
+        &self,
+        right: &SendRight<M>,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        deadline: Option<Instant>,
+    ) -> Result<T, Error> {
+        scratch::with(|scratch| {
+            let port = scratch.take_port().map_err(|error| self.send_error(error))?;
+            let message = request(Reply::wanted(deadline));
+            let outgoing = self.encode(&mut scratch.send, &message)?;
+            if !outgoing.reply_wanted() {
+                return Err(self.encode_error("the request does not hold the reply that it was given"));
+            }
+            let outgoing = outgoing.copy_send(right).make_reply(&port);
+            let deadline = deadline.map_or(Deadline::never(), Deadline::at);
+            // On any failure the port is dropped with the rights to it that may be about, and the next call makes another.
+            let received = outgoing
+                .send_and_receive(&port, &mut scratch.receive, deadline)
+                .map_err(|error| self.send_error(error))?;
+            let answered = wire::read(&received, &self.endpoint, Self::dialect);
+            drop(received);
+            // The one right that was made has been used.
+            scratch.keep_port(port);
+            match answered {
+                Answered::Value(value) => Ok(value),
+                Answered::Failed(error) => Err(error),
+                Answered::Lost => Err(self.lost(right)),
+            }
+        })
+    }
+
+    fn call_local<'m, T: ReplyValue>(
+        &self,
+        core: &Core<M>,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        deadline: Option<Instant>,
+    ) -> Result<T, Error> {
+        let slot = Arc::new(Slot::new());
+        let message = request(Reply::local(slot.clone(), deadline));
+        if Arc::strong_count(&slot) == 1 {
+            return Err(self.encode_error("the request does not hold the reply that it was given"));
+        }
+        core.call(message, deadline).map_err(|refused| refused.1)?;
+        match slot.take(deadline) {
+            Some(Answer::Value(value)) => Ok(value),
+            Some(Answer::Dropped) => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
+            Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, deadline),
+            None => Err(self.too_late()),
+        }
+    }
+
+    /// Waits for the answer to a call whose reply has left this process.
+    fn receive_forwarded<T: ReplyValue>(
+        &self,
+        port: &ReceiveRight<()>,
+        deadline: Option<Instant>,
+    ) -> Result<T, Error> {
+        let deadline = deadline.map_or(Deadline::never(), Deadline::at);
+        scratch::with(|scratch| {
+            let received =
+                port.receive(&mut scratch.receive, deadline).map_err(|error| self.send_error(error))?;
+            match wire::read(&received, &self.endpoint, Self::dialect) {
+                Answered::Value(value) => Ok(value),
+                Answered::Failed(error) => Err(error),
+                Answered::Lost => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
+            }
+        })
+    }
+
+    /// Tells a dead host from one that destroyed the reply right without a word.
+    fn lost(&self, right: &SendRight<M>) -> Error {
+        let endpoint = self.endpoint.to_string();
+        // The reply right may be seen to go before the host's port is.
+        if dies_soon(right) { Error::HostDied { endpoint } } else { Error::ReplyDropped { endpoint } }
+    }
+
+    fn encode<'m>(
+        &self,
+        buffer: &'m mut MessageBuffer,
+        message: &'m M::View<'_>,
+    ) -> Result<Outgoing<'m>, Error> {
+        Outgoing::encode(buffer, message.message_id(), self.fingerprint, |out| message.encode_payload(out))
+            .map_err(|source| Error::Encode { endpoint: self.endpoint.to_string(), source })
+    }
+
+    fn encode_error(&self, reason: &'static str) -> Error {
+        Error::Encode { endpoint: self.endpoint.to_string(), source: EncodeError::new(reason) }
+    }
+
+    fn send_error(&self, error: MachError) -> Error {
+        wire::send_error(&self.endpoint, error, self.deadline.unwrap_or(Duration::MAX))
+    }
+
+    fn too_late(&self) -> Error {
+        let after = self.deadline.unwrap_or(Duration::MAX);
+        Error::DeadlineExceeded { endpoint: self.endpoint.to_string(), after }
+    }
+
+    fn dialect() -> Dialect {
+        Dialect { name: std::any::type_name::<M>().to_owned(), fingerprint: M::fingerprint() }
+    }
+
+    fn trace(&self, text: impl FnOnce() -> String) {
+        if let Some(log) = self.log.as_ref().filter(|log| log.enabled(LogLevel::Trace)) {
+            log.line(LogLevel::Trace, format_args!("{}", text()));
+        }
+    }
+}
+
+impl<M: MachMessage + 'static> Clone for Client<M> {
+    fn clone(&self) -> Self {
+        let link = match &self.link {
+            Link::Local(core) => Link::Local(core.clone()),
+            Link::Port(right) => Link::Port(right.clone()),
+        };
+        Self {
+            link,
+            endpoint: self.endpoint.clone(),
+            deadline: self.deadline,
+            fingerprint: self.fingerprint,
+            log: self.log.clone(),
+        }
+    }
+}
+
+impl<M: MachMessage + 'static> fmt::Debug for Client<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({} {})", self.endpoint, self.link)
+    }
+}
+
+impl<M: MachMessage + 'static> fmt::Display for Link<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(_) => write!(f, "within this process"),
+            Self::Port(right) => write!(f, "through port {:#x}", right.name()),
+        }
+    }
+}
+
+/// Waits a moment for the port to die.
+fn dies_soon<M>(right: &SendRight<M>) -> bool {
+    let deadline = Deadline::after(DEATH_SHOWS);
+    // A name has one dead-name request, and other threads may be here with the same right: so look instead of asking.
+    while !right.is_dead() {
+        if deadline.has_passed() {
+            return false;
+        }
+        std::thread::sleep(LOOK_AGAIN.0);
+    }
+    true
+}
+
+fn own_name<M: MachMessage>() -> Result<&'static str, Error> {
+    M::ENDPOINT.ok_or(Error::NoName { message: std::any::type_name::<M>() })
+}
+
+fn look_up_error(name: &str, error: bootstrap::BootstrapError) -> Error {
+    let endpoint = name.to_owned();
+    match error {
+        bootstrap::BootstrapError::Mach { source, .. } if source.is_unknown_service() => {
+            Error::NotFound { endpoint }
+        }
+        other => Error::from_bootstrap(endpoint, other),
+    }
+}

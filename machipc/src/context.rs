@@ -1,0 +1,104 @@
+//! What a handler knows about a message beyond the message itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use crate::host::wake;
+use crate::logger::{Log, LogLevel};
+use crate::port::{ReceiveRight, Sender};
+
+/// Who sent a message, to which endpoint, and until when an answer is wanted: the second argument of every handler.
+///
+/// ```no_run
+/// # use machipc::{Context, Host};
+/// let host = Host::<String>::builder().name("com.example.echo").bind(|text: String, cx: &Context| {
+///     println!("{}: process {} of user {} says {text}", cx.endpoint(), cx.peer().pid(), cx.peer().uid());
+/// })?;
+/// # Ok::<(), machipc::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Context {
+    shared: Arc<Shared>,
+    peer: Sender,
+    deadline: Option<Instant>,
+    local: bool,
+}
+
+/// What all contexts of one host share with it.
+pub(crate) struct Shared {
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) log: Log,
+    /// Weak, so that a context or client which outlives the host does not keep the port.
+    port: Weak<ReceiveRight<()>>,
+    stopping: AtomicBool,
+}
+
+impl Context {
+    /// The process that sent the message, as the kernel vouches for it. Rights can be handed on, so ask on every message.
+    pub fn peer(&self) -> &Sender {
+        &self.peer
+    }
+
+    /// The endpoint's name; `(unnamed)` for a host without one.
+    pub fn endpoint(&self) -> &str {
+        &self.shared.endpoint
+    }
+
+    /// Until when the caller waits for the answer, by this process's clock. `None` for one-way messages, and for callers that
+    /// wait for ever.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether the message took the short cut inside this process: the handler runs on the sender's thread.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// Asks the host to stop: it handles what its threads have in hand, and nothing after it. A
+    /// [`run`](crate::HostBuilder::run) returns then, and so does [`Host::wait`](crate::Host::wait).
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>, peer: Sender, local: bool) -> Self {
+        Self { shared, peer, deadline: None, local }
+    }
+
+    /// The same context for another message.
+    pub(crate) fn set_message(&mut self, peer: Sender, deadline: Option<Instant>) {
+        self.peer = peer;
+        self.deadline = deadline;
+    }
+
+    /// The same sender and host, for a call with this deadline.
+    pub(crate) fn with_deadline(&self, deadline: Option<Instant>) -> Self {
+        Self { shared: self.shared.clone(), peer: self.peer, deadline, local: self.local }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(endpoint: Arc<str>, log: Log, port: Weak<ReceiveRight<()>>) -> Self {
+        Self { endpoint, log, port, stopping: AtomicBool::new(false) }
+    }
+
+    /// Says that the host is to stop, and wakes a thread that waits for messages so that it sees it.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let woken = self.port.upgrade().map_or(Ok(()), |port| wake(&port));
+        if let Err(error) = woken {
+            self.log.line(LogLevel::Error, format_args!("a waiting thread is not woken: {error}"));
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}

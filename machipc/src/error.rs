@@ -1,0 +1,291 @@
+//! What can go wrong, for whom, and what to do about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::message::{DecodeError, EncodeError};
+use crate::port::MachError;
+use crate::port::bootstrap::BootstrapError;
+
+/// Why a host could not start, a message was not delivered, or a call was not answered.
+///
+/// Every variant names the endpoint it is about (`(unnamed)` for a client made from a right), and its text says what to do.
+/// Where Mach itself refused, the [`MachError`] is the [`source`](std::error::Error::source) and [`mach`](Self::mach) returns it.
+///
+/// ```
+/// # use machipc::Error;
+/// fn worth_connecting_again(error: &Error) -> bool {
+///     matches!(error, Error::HostDied { .. } | Error::NotFound { .. })
+/// }
+/// # assert!(worth_connecting_again(&Error::HostDied { endpoint: "com.example.kv".into() }));
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No host has this name.
+    #[error("no host serves {endpoint:?}: start it first, or wait for it with `connect_timeout`")]
+    NotFound {
+        /// The name that was looked up.
+        endpoint: String,
+    },
+
+    /// Another host has this name.
+    #[error(
+        "{endpoint:?} has a host already, and a name has one host at a time: stop that one or take another name ({source})"
+    )]
+    NameTaken {
+        /// The name that was asked for.
+        endpoint: String,
+        /// What Mach said.
+        source: MachError,
+    },
+
+    /// The name cannot be a name.
+    #[error("{endpoint:?} cannot name an endpoint: {reason}; use 1 to 127 bytes without NUL")]
+    BadName {
+        /// The name that was asked for.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// The message type carries no name and none was given.
+    #[error(
+        "{message} has no endpoint name of its own: give one with `Host::builder().name(…)` or `Client::connect_to(…)`"
+    )]
+    NoName {
+        /// The message type.
+        message: &'static str,
+    },
+
+    /// The host's port is gone: the host was dropped, or its process ended. The message may or may not have been handled.
+    #[error(
+        "the host of {endpoint:?} has died: connect again once it is back, and repeat only what may happen twice"
+    )]
+    HostDied {
+        /// Whose host it was.
+        endpoint: String,
+    },
+
+    /// The handler dropped its [`Reply`](crate::Reply) without sending, perhaps because it panicked.
+    #[error("the host of {endpoint:?} dropped the reply without sending it: its log may say why")]
+    ReplyDropped {
+        /// Whose host it was.
+        endpoint: String,
+    },
+
+    /// The time was up before the message was taken or the answer came.
+    #[error(
+        "{endpoint:?} did not answer within {after:?}: look at what keeps the host busy, or allow more with `with_deadline`"
+    )]
+    DeadlineExceeded {
+        /// Whose host it was.
+        endpoint: String,
+        /// How much time there was.
+        after: Duration,
+    },
+
+    /// Host and client were built from different message types.
+    #[error(
+        "{endpoint:?}: this side speaks {ours}, the host speaks {theirs}: build both from the same message types"
+    )]
+    Fingerprint {
+        /// Whose host it was.
+        endpoint: String,
+        /// This side's type.
+        ours: Dialect,
+        /// The host's type.
+        theirs: Dialect,
+    },
+
+    /// The host knows no variant of this id, or of this tag inside the message.
+    #[error(
+        "the host of {endpoint:?} does not know this message ({reason}): it may be older than this client"
+    )]
+    Unsupported {
+        /// Whose host it was.
+        endpoint: String,
+        /// The host's words.
+        reason: String,
+    },
+
+    /// The host took the message off its queue and refused it.
+    #[error("the host of {endpoint:?} refused the message: {reason}")]
+    Rejected {
+        /// Whose host it was.
+        endpoint: String,
+        /// The host's words.
+        reason: String,
+    },
+
+    /// The host's peer policy does not admit this process.
+    #[error(
+        "the host of {endpoint:?} does not serve this process: its peer policy decides (`HostBuilder::peers`)"
+    )]
+    Denied {
+        /// Whose host it was.
+        endpoint: String,
+    },
+
+    /// The message cannot be put into bytes.
+    #[error("{endpoint:?}: {source}")]
+    Encode {
+        /// Whose host it was meant for.
+        endpoint: String,
+        /// What is wrong with it.
+        source: EncodeError,
+    },
+
+    /// What came back is not a reply of the type that was asked for.
+    #[error("{endpoint:?}: the reply is malformed: {source}")]
+    Decode {
+        /// Whose host it was.
+        endpoint: String,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+
+    /// The caller has given up: nobody waits for this reply.
+    #[error("nobody waits for this reply any more: the caller has given up or died")]
+    CallerGone,
+
+    /// A thread could not be started.
+    #[error("{endpoint:?}: no thread for the host: {reason}")]
+    Thread {
+        /// The host's name.
+        endpoint: String,
+        /// What the system said.
+        reason: String,
+    },
+
+    /// Any other code from Mach.
+    #[error("{endpoint:?}: {source}")]
+    Mach {
+        /// The endpoint it is about.
+        endpoint: String,
+        /// Code, name and remedy.
+        source: MachError,
+    },
+}
+
+/// A message type as one side knows it: its Rust name, and the number made of all names and types inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialect {
+    /// The type's path in that side's program.
+    pub name: String,
+    /// The schema fingerprint.
+    pub fingerprint: u64,
+}
+
+/// A message that did not leave, and why. The message is whole: its rights, files and memory are still in it.
+///
+/// ```no_run
+/// # use machipc::{Client, Error};
+/// # let client = Client::<String>::connect_to("com.example.echo")?;
+/// if let Err(failed) = client.send("hello".to_owned()) {
+///     eprintln!("not sent: {failed}");
+///     let again: String = failed.into_message();
+/// }
+/// # Ok::<(), Error>(())
+/// ```
+pub struct SendError<T> {
+    // Boxed, so that a Result of it stays small beside large messages.
+    parts: Box<(T, Error)>,
+}
+
+impl Error {
+    /// The endpoint that the error is about, where it is about one.
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::NotFound { endpoint }
+            | Self::NameTaken { endpoint, .. }
+            | Self::BadName { endpoint, .. }
+            | Self::HostDied { endpoint }
+            | Self::ReplyDropped { endpoint }
+            | Self::DeadlineExceeded { endpoint, .. }
+            | Self::Fingerprint { endpoint, .. }
+            | Self::Unsupported { endpoint, .. }
+            | Self::Rejected { endpoint, .. }
+            | Self::Denied { endpoint }
+            | Self::Encode { endpoint, .. }
+            | Self::Decode { endpoint, .. }
+            | Self::Thread { endpoint, .. }
+            | Self::Mach { endpoint, .. } => Some(endpoint),
+            Self::NoName { .. } | Self::CallerGone => None,
+        }
+    }
+
+    /// What Mach itself said, where it said something.
+    pub fn mach(&self) -> Option<&MachError> {
+        match self {
+            Self::NameTaken { source, .. } | Self::Mach { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// A service that could not be taken or found, for a reason without a variant of its own.
+    pub(crate) fn from_bootstrap(endpoint: String, error: BootstrapError) -> Self {
+        match error {
+            BootstrapError::InvalidName { reason, .. } => Self::BadName { endpoint, reason },
+            BootstrapError::Mach { source, .. } => Self::Mach { endpoint, source },
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:#018x})", self.name, self.fingerprint)
+    }
+}
+
+impl<T> SendError<T> {
+    pub(crate) fn new(message: T, error: Error) -> Self {
+        Self { parts: Box::new((message, error)) }
+    }
+
+    /// Why the message did not leave.
+    pub fn error(&self) -> &Error {
+        &self.parts.1
+    }
+
+    /// Drops the message, and with it the rights, files and memory in it.
+    pub fn into_error(self) -> Error {
+        self.parts.1
+    }
+
+    /// Takes the message back.
+    pub fn into_message(self) -> T {
+        self.parts.0
+    }
+
+    /// Takes both.
+    pub fn into_parts(self) -> (T, Error) {
+        *self.parts
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error().fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SendError").field(self.error()).finish()
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(self.error())
+    }
+}
+
+impl<T> From<SendError<T>> for Error {
+    fn from(failed: SendError<T>) -> Self {
+        failed.into_error()
+    }
+}

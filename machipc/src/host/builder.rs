@@ -1,0 +1,268 @@
+//! How a host is set up before it starts.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::{Context, Shared};
+use crate::error::Error;
+use crate::logger::{Log, LogLevel, Logger, TracingLogger};
+use crate::message::MachMessage;
+use crate::port::{ReceiveRight, bootstrap};
+use crate::registry;
+use crate::thread_priority::ThreadPriority;
+
+use super::core::{Core, Handler};
+use super::policy::PeerPolicy;
+use super::serve::{self, Manner};
+use super::{Host, HostStats, UNNAMED};
+
+/// Settings of a host. Start from [`Host::builder`], end with [`bind`](Self::bind) or [`run`](Self::run).
+///
+/// ```no_run
+/// use machipc::{ConsoleLogger, Context, Host, PeerPolicy, ThreadPriority};
+/// use std::time::Duration;
+///
+/// let host = Host::<Vec<u8>>::builder()
+///     .name("com.example.blobs")
+///     .threads(2)
+///     .queue_limit(256)
+///     .largest_message(16 * 1024 * 1024)
+///     .high_performance_above(50_000)
+///     .thread_priority(ThreadPriority::UserInitiated)
+///     .peers(PeerPolicy::same_user())
+///     .logger(ConsoleLogger::default())
+///     .throughput_log(Duration::from_secs(10))
+///     .bind(|bytes: Vec<u8>, _: &Context| println!("{} bytes", bytes.len()))?;
+/// # Ok::<(), machipc::Error>(())
+/// ```
+#[must_use = "a host starts with `bind` or `run`"]
+pub struct HostBuilder<M> {
+    name: Name,
+    threads: usize,
+    queue_limit: u32,
+    priority: ThreadPriority,
+    peers: PeerPolicy,
+    logger: Arc<dyn Logger>,
+    manner: Manner,
+    message: PhantomData<fn(M)>,
+}
+
+enum Name {
+    /// The message type's own.
+    Endpoint,
+    Given(String),
+    None,
+}
+
+/// Room for any message whose payload stays inline, with header, descriptors and trailer.
+const RECEIVE_BUFFER: usize = 72 * 1024;
+const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
+const SPIN_BUDGET: Duration = Duration::from_micros(50);
+
+impl<M: MachMessage + 'static> HostBuilder<M> {
+    pub(super) fn new() -> Self {
+        Self {
+            name: Name::Endpoint,
+            threads: 1,
+            queue_limit: ReceiveRight::<M>::QUEUE_LIMIT_MAX,
+            priority: ThreadPriority::Default,
+            peers: PeerPolicy::default(),
+            logger: Arc::new(TracingLogger),
+            manner: Manner {
+                receive_buffer: RECEIVE_BUFFER,
+                largest_message: LARGEST_MESSAGE,
+                high_performance_above: None,
+                spin_budget: SPIN_BUDGET,
+                throughput_log: None,
+            },
+            message: PhantomData,
+        }
+    }
+
+    /// The name under which clients find the host: 1 to 127 bytes without NUL, by custom a reversed domain. By default it is
+    /// the name in `#[machipc::endpoint("…")]`.
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self { name: Name::Given(name.into()), ..self }
+    }
+
+    /// The host has no name: only who gets [a right to it](Host::send_right) can send to it.
+    pub fn unnamed(self) -> Self {
+        Self { name: Name::None, ..self }
+    }
+
+    /// How many threads handle messages; 1 by default, and at least 1. One thread handles messages in the order in which they
+    /// came. With several the handler runs on all at once and no order is kept.
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads: threads.max(1), ..self }
+    }
+
+    /// How many messages may wait in the queue before senders wait, 0 to 1024; 1024 by default.
+    pub fn queue_limit(self, messages: u32) -> Self {
+        Self { queue_limit: messages, ..self }
+    }
+
+    /// How many bytes each thread sets aside to receive into; 72 KiB by default, which holds every message whose payload
+    /// is not out of line. A larger message makes the buffer grow once, up to
+    /// [`largest_message`](Self::largest_message).
+    pub fn receive_buffer_size(mut self, bytes: usize) -> Self {
+        self.manner.receive_buffer = bytes;
+        self
+    }
+
+    /// The most bytes of one message, as it lies in the receive buffer; 64 MiB by default, and at least 4 KiB. A larger one is
+    /// destroyed unread. Memory out of line does not count: it is never copied into the buffer, and payloads of more than
+    /// 64 KiB come that way by themselves.
+    pub fn largest_message(mut self, bytes: usize) -> Self {
+        self.manner.largest_message = bytes;
+        self
+    }
+
+    /// Above this many messages a second a thread that has found its queue empty asks again without waiting, for up to the
+    /// [`spin_budget`](Self::spin_budget). It costs processor time and saves the way through the scheduler. Off by
+    /// default.
+    pub fn high_performance_above(mut self, messages_per_second: u32) -> Self {
+        self.manner.high_performance_above = Some(messages_per_second);
+        self
+    }
+
+    /// For how long in a row a thread asks without waiting, where
+    /// [`high_performance_above`](Self::high_performance_above) makes it; 50 µs by default.
+    pub fn spin_budget(mut self, budget: Duration) -> Self {
+        self.manner.spin_budget = budget;
+        self
+    }
+
+    /// The priority of the host's own threads. [`run`](Self::run) leaves the caller's thread as it is.
+    pub fn thread_priority(self, priority: ThreadPriority) -> Self {
+        Self { priority, ..self }
+    }
+
+    /// Which processes are served; those of the same user by default.
+    pub fn peers(self, peers: PeerPolicy) -> Self {
+        Self { peers, ..self }
+    }
+
+    /// Where the host writes what it has to say, instead of to `tracing`.
+    pub fn logger(self, logger: impl Logger) -> Self {
+        Self { logger: Arc::new(logger), ..self }
+    }
+
+    /// Writes the number and the rate of handled messages at [`LogLevel::Info`], once an interval in which there were any.
+    /// Off by default; on, it costs a look at the clock for every message.
+    pub fn throughput_log(mut self, interval: Duration) -> Self {
+        self.manner.throughput_log = Some(interval);
+        self
+    }
+
+    /// Starts the host on threads of its own.
+    ///
+    /// The handler gets each message with its [`Context`]. What the message borrows lives in the receive buffer until the
+    /// handler returns. A panic in the handler is logged and counted, and the host goes on.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] when the name has a host, [`Error::NoName`] or [`Error::BadName`] when there is none or no usable
+    /// one, [`Error::Mach`] (`KERN_INVALID_VALUE`) for a queue limit above 1024, [`Error::Thread`].
+    pub fn bind<F>(self, handler: F) -> Result<Host<M>, Error>
+    where
+        F: for<'a> Fn(M::View<'a>, &Context) + Send + Sync + 'static,
+    {
+        let threads = self.threads;
+        let mut host = self.prepare(Box::new(handler))?;
+        for index in 0..threads {
+            host.spawn(index)?;
+        }
+        Ok(host.host)
+    }
+
+    /// Runs the host on this thread, and on further ones of its own if it has [several](Self::threads), until a handler calls
+    /// [`Context::stop`]. Returns what was counted.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn run<F>(self, handler: F) -> Result<HostStats, Error>
+    where
+        F: for<'a> Fn(M::View<'a>, &Context) + Send + Sync + 'static,
+    {
+        let threads = self.threads;
+        let mut host = self.prepare(Box::new(handler))?;
+        for index in 1..threads {
+            host.spawn(index)?;
+        }
+        if let Some(port) = host.host.port.clone() {
+            serve::serve(&host.host.core, &port, 0, &host.manner);
+        }
+        Ok(host.host.wait())
+    }
+
+    /// Takes the name and makes everything but the threads.
+    fn prepare(self, handler: Box<Handler<M>>) -> Result<Prepared<M>, Error> {
+        let name: Option<Arc<str>> = match self.name {
+            Name::Given(name) => Some(name.into()),
+            Name::Endpoint => {
+                let message = std::any::type_name::<M>();
+                Some(M::ENDPOINT.ok_or(Error::NoName { message })?.into())
+            }
+            Name::None => None,
+        };
+        let endpoint = name.clone().unwrap_or_else(|| UNNAMED.into());
+        let own = serve::own_identity()?;
+        let failed = |source| Error::Mach { endpoint: endpoint.to_string(), source };
+        let port = match &name {
+            Some(name) => bootstrap::check_in::<()>(name).map_err(|error| check_in_error(name, error))?,
+            None => ReceiveRight::new().map_err(failed)?,
+        };
+        port.set_queue_limit(self.queue_limit).map_err(failed)?;
+        let port = Arc::new(port);
+        let log = Log::new(self.logger, endpoint.clone());
+        let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port)));
+        let core = Arc::new(Core::new(handler, shared, self.peers, own, self.threads));
+        registry::insert(name, port.name(), core.clone());
+        let log = &core.shared.log;
+        log.line(LogLevel::Info, format_args!("the host serves {}", std::any::type_name::<M>()));
+        let host = Host { core, port: Some(port), threads: Vec::new() };
+        Ok(Prepared { host, manner: self.manner, priority: self.priority })
+    }
+}
+
+/// A host without its threads. Dropped, it gives the name back.
+struct Prepared<M: MachMessage + 'static> {
+    host: Host<M>,
+    manner: Manner,
+    priority: ThreadPriority,
+}
+
+impl<M: MachMessage + 'static> Prepared<M> {
+    fn spawn(&mut self, index: usize) -> Result<(), Error> {
+        let (core, port) = (self.host.core.clone(), self.host.port.clone());
+        let (manner, priority) = (self.manner.clone(), self.priority);
+        let thread = std::thread::Builder::new()
+            .name(format!("machipc {}", self.host.name()))
+            .spawn(move || {
+                if let Err(error) = priority.apply() {
+                    let text =
+                        format_args!("the thread keeps its priority: {priority:?} is refused: {error}");
+                    core.shared.log.line(LogLevel::Warn, text);
+                }
+                if let Some(port) = port {
+                    serve::serve(&core, &port, index, &manner);
+                }
+            })
+            .map_err(|error| Error::Thread {
+                endpoint: self.host.name().to_owned(),
+                reason: error.to_string(),
+            })?;
+        self.host.threads.push(thread);
+        Ok(())
+    }
+}
+
+fn check_in_error(name: &str, error: bootstrap::BootstrapError) -> Error {
+    let endpoint = name.to_owned();
+    match error {
+        bootstrap::BootstrapError::Mach { source, .. } if source.is_name_taken() => {
+            Error::NameTaken { endpoint, source }
+        }
+        other => Error::from_bootstrap(endpoint, other),
+    }
+}

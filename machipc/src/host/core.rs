@@ -1,0 +1,116 @@
+//! What a host's threads and its clients in this process share: the handler, and how it is called.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::context::{Context, Shared};
+use crate::error::Error;
+use crate::logger::LogLevel;
+use crate::message::MachMessage;
+use crate::port::Sender;
+
+use super::policy::PeerPolicy;
+use super::stats::{Counters, HostStats};
+
+/// A handler of messages of type `M`, as a trait object.
+pub(crate) type Handler<M> = dyn for<'a, 'c> Fn(<M as MachMessage>::View<'a>, &'c Context) + Send + Sync;
+
+/// The part of a host that its clients in this process hold on to.
+pub(crate) struct Core<M: MachMessage + 'static> {
+    handler: Box<Handler<M>>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) policy: PeerPolicy,
+    /// This process, as its own messages show it.
+    pub(super) own: Sender,
+    pub(super) fingerprint: u64,
+    /// The context of one-way messages on the short cut.
+    local: Context,
+    /// What happened on the short cut.
+    direct: Counters,
+    /// One for each of the host's threads.
+    pub(super) counters: Box<[Counters]>,
+}
+
+impl<M: MachMessage + 'static> Core<M> {
+    pub(super) fn new(
+        handler: Box<Handler<M>>,
+        shared: Arc<Shared>,
+        policy: PeerPolicy,
+        own: Sender,
+        threads: usize,
+    ) -> Self {
+        Self {
+            handler,
+            policy,
+            own,
+            fingerprint: M::fingerprint(),
+            local: Context::new(shared.clone(), own, true),
+            shared,
+            direct: Counters::default(),
+            counters: (0..threads).map(|_| Counters::default()).collect(),
+        }
+    }
+
+    /// Calls the handler on this thread, for a client in this process. Gives the message back when the host has stopped or
+    /// does not serve its own process.
+    #[inline]
+    pub(crate) fn call<'m>(
+        &self,
+        message: M::View<'m>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Box<(M::View<'m>, Error)>> {
+        if self.shared.is_stopping() {
+            return Err(Box::new((message, Error::HostDied { endpoint: self.shared.endpoint.to_string() })));
+        }
+        if self.policy.is_closure() && !self.admits(&self.own) {
+            return Err(Box::new((message, Error::Denied { endpoint: self.shared.endpoint.to_string() })));
+        }
+        match deadline {
+            None => self.handle(message, &self.local, &self.direct),
+            Some(_) => self.handle(message, &self.local.with_deadline(deadline), &self.direct),
+        }
+        Ok(())
+    }
+
+    /// Calls the handler. A panic in it ends here: it is logged and counted, and what the message carried has been dropped.
+    #[inline]
+    pub(super) fn handle(&self, message: M::View<'_>, context: &Context, counters: &Counters) {
+        // What a panic may leave half done is the handler's own, and it is `Sync`: it has to cope with that anyway.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.handler)(message, context))) {
+            counters.count_panic();
+            let words = words_of(&*panic);
+            self.shared.log.line(LogLevel::Error, format_args!("the handler panicked: {words}"));
+        }
+    }
+
+    /// Whether the policy admits `peer`. A policy that panics admits nobody.
+    pub(super) fn admits(&self, peer: &Sender) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.policy.admits(peer, &self.own))).unwrap_or(false)
+    }
+
+    pub(super) fn stats(&self) -> HostStats {
+        let mut stats = HostStats::default();
+        self.direct.add_to(&mut stats);
+        self.counters.iter().for_each(|counters| counters.add_to(&mut stats));
+        stats
+    }
+
+    pub(crate) fn endpoint(&self) -> Arc<str> {
+        self.shared.endpoint.clone()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
+    }
+}
+
+/// What a panic said.
+pub(super) fn words_of(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(words), _) => words,
+        (None, Some(words)) => words,
+        (None, None) => "without words",
+    }
+}

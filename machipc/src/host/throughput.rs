@@ -1,0 +1,54 @@
+//! The throughput log.
+
+use std::time::{Duration, Instant};
+
+use crate::logger::{Log, LogLevel};
+use crate::message::MachMessage;
+use crate::port::Deadline;
+
+use super::core::Core;
+
+/// Writes how many messages were handled, once an interval in which there were any.
+pub(super) struct Throughput {
+    interval: Duration,
+    /// Nobody else handles messages, so that while this thread waits there are none.
+    alone: bool,
+    since: Instant,
+    handled: u64,
+    /// No message has come since the last line.
+    quiet: bool,
+}
+
+impl Throughput {
+    pub(super) fn new(interval: Duration, alone: bool) -> Self {
+        Self { interval, alone, since: Instant::now(), handled: 0, quiet: true }
+    }
+
+    /// Writes a line when one is due. Called before every receive.
+    pub(super) fn look<M: MachMessage + 'static>(&mut self, core: &Core<M>, log: &Log) {
+        let now = Instant::now();
+        let handled: u64 = core.counters.iter().map(|counters| counters.handled()).sum();
+        let new = handled - self.handled;
+        if self.quiet {
+            // An interval starts with its first message, not in the silence before it.
+            self.since = now;
+            self.quiet = new == 0;
+            return;
+        }
+        let passed = now - self.since;
+        if passed >= self.interval {
+            let rate = new as f64 / passed.as_secs_f64();
+            log.line(LogLevel::Info, format_args!("{new} messages in {passed:.1?}, {rate:.0} a second"));
+            (self.since, self.handled, self.quiet) = (now, handled, true);
+        }
+    }
+
+    /// When to look again even though no message came. A quiet host sleeps on.
+    pub(super) fn deadline(&self) -> Deadline {
+        match (self.quiet, self.alone) {
+            (true, true) => Deadline::never(),
+            (true, false) => Deadline::after(self.interval),
+            (false, _) => Deadline::after(self.interval.saturating_sub(self.since.elapsed())),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The right to answer a call, as a value.
+
+mod slot;
+pub(crate) mod wire;
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, RightKind, Schema};
+use crate::port::{ReceiveRight, ReplyRight};
+use crate::{Error, mach};
+
+pub(crate) use slot::Slot;
+
+/// The right to answer one call with a `T`: the last field of an endpoint's variant that is a request.
+///
+/// Send the answer now, later, or from another thread; or put the reply into a message to another host, which then answers
+/// in this one's place. A reply is used once, and the type sees to that: sending consumes it. Dropping it, also by a
+/// panic in the handler, tells the caller at once ([`Error::ReplyDropped`]).
+///
+/// ```no_run
+/// use machipc::{Context, Host, Reply};
+///
+/// #[machipc::endpoint("com.example.squares")]
+/// enum Squares {
+///     Square { of: u64, reply: Reply<u64> },
+/// }
+///
+/// let host = Host::<Squares>::bind(|message: Squares, _: &Context| match message {
+///     Squares::Square { of, reply } => {
+///         // The caller waits for the reply, not for the handler: any thread may send it.
+///         std::thread::spawn(move || reply.send(of * of));
+///     }
+/// })?;
+/// # Ok::<(), machipc::Error>(())
+/// ```
+pub struct Reply<T> {
+    /// The right that came with the message, or that was made to forward a reply of this process. NULL where there is none.
+    right: ReplyRight,
+    /// Where the caller waits when it is in this process.
+    slot: Option<Arc<Slot<Answer<T>>>>,
+    deadline: Option<Instant>,
+}
+
+/// What a caller in this process finds in its slot.
+pub(crate) enum Answer<T> {
+    /// The answer.
+    Value(T),
+    /// The reply was dropped.
+    Dropped,
+    /// The reply has left this process; the answer comes to this port.
+    Elsewhere(ReceiveRight<()>),
+}
+
+/// What a [`Reply`] can carry: anything that can be a field of a message and owns all it has.
+///
+/// Implemented for every such type; it is a short name for the bounds.
+pub trait ReplyValue: Encode + for<'de> Decode<'de> + Send + 'static {}
+
+impl<T: Encode + for<'de> Decode<'de> + Send + 'static> ReplyValue for T {}
+
+impl<T> Reply<T> {
+    /// Answers the call. Never waits: the caller has kept room for the answer.
+    ///
+    /// # Errors
+    /// [`Error::CallerGone`] when it is known that nobody waits any more. [`Error::Encode`] when the value cannot be put into
+    /// bytes; the caller then gets [`Error::Rejected`]. Success means that the answer is on its way, not that it was read.
+    pub fn send(mut self, value: T) -> Result<(), Error>
+    where
+        T: ReplyValue,
+    {
+        if let Some(right) = self.take_right() {
+            return wire::answer(right, &value);
+        }
+        match self.slot.take() {
+            Some(slot) => slot.fill(Answer::Value(value)).map_err(|_| Error::CallerGone),
+            None => Err(Error::CallerGone),
+        }
+    }
+
+    /// Whether it is known that nobody waits for the answer any more: the caller's deadline has passed, or it died. A good
+    /// reason to stop working on it.
+    pub fn is_cancelled(&self) -> bool {
+        if self.right.name() != mach::MACH_PORT_NULL {
+            return self.right.is_dead();
+        }
+        self.slot.as_ref().is_none_or(|slot| slot.is_abandoned())
+    }
+
+    /// Until when the caller waits, by this process's clock; `None` when it waits for ever.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// A place-holder: whoever encodes it asks for a right to the calling thread's reply port.
+    pub(crate) fn wanted(deadline: Option<Instant>) -> Self {
+        Self { right: no_right(), slot: None, deadline }
+    }
+
+    /// A reply to a caller in this process, who waits at `slot`.
+    pub(crate) fn local(slot: Arc<Slot<Answer<T>>>, deadline: Option<Instant>) -> Self {
+        Self { right: no_right(), slot: Some(slot), deadline }
+    }
+
+    fn take_right(&mut self) -> Option<ReplyRight> {
+        let right = std::mem::replace(&mut self.right, no_right());
+        if right.name() == mach::MACH_PORT_NULL {
+            return None;
+        }
+        // With a right in hand the slot, if any, says "elsewhere" and is done with.
+        self.slot = None;
+        Some(right)
+    }
+
+    /// Lets the caller wait at a port instead of the slot, so that the reply can leave the process.
+    fn make_right(&self, slot: &Slot<Answer<T>>) -> Result<(), EncodeError> {
+        let failed = |error| EncodeError::new(format!("no port to forward a reply with: {error}"));
+        let port = ReceiveRight::<()>::new().map_err(failed)?;
+        let right = port.make_send_once().map_err(failed)?;
+        // The right goes into the cell before the caller is told, so that it is dropped with this value come what may.
+        self.right.cell().set(right.into_raw());
+        match slot.fill(Answer::Elsewhere(port)) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(EncodeError::new("the caller of the forwarded reply has given up")),
+        }
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        if let Some(right) = self.take_right() {
+            wire::refuse(right, &wire::Refusal::dropped());
+        } else if let Some(slot) = self.slot.take() {
+            // Nothing to do for a caller that has given up, or that waits at the port the reply has left to.
+            let _ = slot.fill(Answer::Dropped);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Reply");
+        match &self.slot {
+            Some(_) if self.right.name() == mach::MACH_PORT_NULL => text.field("caller", &"this process"),
+            _ => text.field("right", &self.right),
+        };
+        text.field("deadline", &self.deadline).finish()
+    }
+}
+
+/// The wire form is the time that the caller has left, in nanoseconds, and the right in the message's header.
+impl<T: ReplyValue> Encode for Reply<T> {
+    const MIN_SIZE: usize = 8;
+
+    fn schema(schema: &mut Schema) {
+        schema.push("Reply<");
+        T::schema(schema);
+        schema.push(">");
+    }
+
+    fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
+        let left = self.deadline.map_or(NO_DEADLINE, |deadline| {
+            let left = deadline.saturating_duration_since(Instant::now()).as_nanos();
+            u64::try_from(left).unwrap_or(NO_DEADLINE).min(NO_DEADLINE - 1)
+        });
+        out.pod(&left);
+        if self.right.name() == mach::MACH_PORT_NULL {
+            match &self.slot {
+                None => return out.reply_wanted(),
+                Some(slot) => self.make_right(slot)?,
+            }
+        }
+        self.right.encode(out)
+    }
+}
+
+impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
+    fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
+        let deadline = match input.pod::<u64>()? {
+            NO_DEADLINE => None,
+            // A time that the clock cannot express is as good as none.
+            left => Instant::now().checked_add(Duration::from_nanos(left)),
+        };
+        DECODED.set(deadline);
+        let right = ReplyRight::decode(input)?;
+        Ok(Self { right, slot: None, deadline })
+    }
+}
+
+thread_local! {
+    /// The deadline of the reply that this thread decoded last: the way from a field to the message's [`Context`](crate::Context).
+    static DECODED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Takes the deadline that was in the message which this thread has just decoded.
+pub(crate) fn take_decoded_deadline() -> Option<Instant> {
+    DECODED.take()
+}
+
+/// The remaining time of a caller that waits for ever.
+const NO_DEADLINE: u64 = u64::MAX;
+
+const fn no_right() -> ReplyRight {
+    ReplyRight::new(RightKind::SendOnce, mach::MACH_PORT_NULL)
+}

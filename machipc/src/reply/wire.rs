@@ -1,0 +1,145 @@
+//! Answers as messages: the reply itself, or why there is none.
+
+use crate::error::{Dialect, Error};
+use crate::message::{DecodeError, Encode, Schema};
+use crate::port::{Deadline, MachError, Notification, Outgoing, Received, ReplyRight};
+use crate::scratch;
+
+use super::ReplyValue;
+
+/// The id of a message that answers a call.
+pub(crate) const REPLY_ID: i32 = 0x2000_0000;
+/// The id of a message that says why a call is not answered.
+pub(crate) const REFUSAL_ID: i32 = 0x2000_0001;
+
+/// Why a call is not answered, as it travels.
+pub(crate) struct Refusal {
+    why: Why,
+    /// The host's fingerprint, where that is what differs.
+    fingerprint: u64,
+    /// The host's words.
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Dropped,
+    Foreign,
+    Unsupported,
+    Denied,
+    Rejected,
+}
+
+impl Refusal {
+    /// The reply was dropped unsent.
+    pub(crate) fn dropped() -> Self {
+        Self::new(Why::Dropped, String::new())
+    }
+
+    /// The message was not understood or not wanted.
+    pub(crate) fn new(why: Why, text: String) -> Self {
+        Self { why, fingerprint: 0, text }
+    }
+
+    /// The host was built from other types: its own is `name`.
+    pub(crate) fn foreign(name: &str, fingerprint: u64) -> Self {
+        Self { why: Why::Foreign, fingerprint, text: name.to_owned() }
+    }
+}
+
+/// Sends `value` as the answer, once.
+pub(crate) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<(), Error> {
+    let sent = post(&right, REPLY_ID, value);
+    if let Err(Error::Encode { source, .. }) = &sent {
+        refuse(right, &Refusal::new(Why::Rejected, format!("the host's reply: {source}")));
+    }
+    sent
+}
+
+/// Tells the caller that there will be no answer. Whether it still listens does not matter.
+pub(crate) fn refuse(right: ReplyRight, refusal: &Refusal) {
+    // If it cannot be sent, dropping the right tells the caller as much as can be told.
+    let _ = post(&right, REFUSAL_ID, &(refusal.why as u32, refusal.fingerprint, refusal.text.as_str()));
+}
+
+fn post<T: Encode>(right: &ReplyRight, id: i32, value: &T) -> Result<(), Error> {
+    let caller = || "the caller".to_owned();
+    scratch::with(|scratch| {
+        Outgoing::encode(&mut scratch.send, id, Schema::fingerprint_of::<T>(), |out| value.encode(out))
+            .map_err(|source| Error::Encode { endpoint: caller(), source })?
+            .answer(right)
+            // A send-once right never waits for room, and a peer's send right is not waited for.
+            .send(Deadline::never())
+            .map_err(|source| match source {
+                source if source.is_dead_destination() => Error::CallerGone,
+                source => Error::Mach { endpoint: caller(), source },
+            })
+    })
+}
+
+/// What came to a reply port.
+pub(crate) enum Answered<T> {
+    Value(T),
+    /// The host said why there is no answer.
+    Failed(Error),
+    /// The right was destroyed unused: by a host that died, or by one that is not of this library.
+    Lost,
+}
+
+/// Reads what came to a reply port. `ours` is this side's message type.
+pub(crate) fn read<T: ReplyValue>(
+    received: &Received<'_>,
+    endpoint: &str,
+    ours: impl FnOnce() -> Dialect,
+) -> Answered<T> {
+    let malformed = |source| Error::Decode { endpoint: endpoint.to_owned(), source };
+    match received.id() {
+        REPLY_ID => {
+            let (name, fingerprint) = (std::any::type_name::<T>(), Schema::fingerprint_of::<T>());
+            match received.decode_with(name, fingerprint, |input| T::decode(input)) {
+                Ok(value) => Answered::Value(value),
+                Err(source) => Answered::Failed(malformed(source)),
+            }
+        }
+        REFUSAL_ID => Answered::Failed(read_refusal(received, endpoint, ours).unwrap_or_else(malformed)),
+        id => match received.notification() {
+            Some(Notification::SendOnce) => Answered::Lost,
+            _ => Answered::Failed(malformed(DecodeError::new(format!(
+                "a message with id {id:#x} is no reply"
+            )))),
+        },
+    }
+}
+
+fn read_refusal(
+    received: &Received<'_>,
+    endpoint: &str,
+    ours: impl FnOnce() -> Dialect,
+) -> Result<Error, DecodeError> {
+    let (why, fingerprint, reason) =
+        received.decode_with("a refusal", Schema::fingerprint_of::<(u32, u64, &str)>(), |input| {
+            <(u32, u64, String) as crate::message::Decode>::decode(input)
+        })?;
+    let endpoint = endpoint.to_owned();
+    Ok(match why {
+        why if why == Why::Dropped as u32 => Error::ReplyDropped { endpoint },
+        why if why == Why::Foreign as u32 => {
+            Error::Fingerprint { endpoint, ours: ours(), theirs: Dialect { name: reason, fingerprint } }
+        }
+        why if why == Why::Unsupported as u32 => Error::Unsupported { endpoint, reason },
+        why if why == Why::Denied as u32 => Error::Denied { endpoint },
+        _ => Error::Rejected { endpoint, reason },
+    })
+}
+
+/// What a failed send means to whoever sent.
+pub(crate) fn send_error(endpoint: &str, source: MachError, after: std::time::Duration) -> Error {
+    let endpoint = endpoint.to_owned();
+    if source.is_timed_out() {
+        Error::DeadlineExceeded { endpoint, after }
+    } else if source.is_dead_destination() {
+        Error::HostDied { endpoint }
+    } else {
+        Error::Mach { endpoint, source }
+    }
+}

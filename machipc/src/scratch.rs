@@ -1,0 +1,64 @@
+//! What a thread keeps from one message to the next: buffers, and a port for answers.
+
+use std::cell::RefCell;
+
+use crate::port::{MachError, MessageBuffer, ReceiveRight};
+
+/// A thread's buffers and reply port.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) send: MessageBuffer,
+    pub(crate) receive: MessageBuffer,
+    /// Where this thread's calls are answered. Only a port that nobody holds a right to is kept.
+    port: Option<ReceiveRight<()>>,
+}
+
+/// As many as a thread keeps; more are in use only while sends nest deeper.
+const KEEP: usize = 4;
+/// A buffer that has grown past this many bytes is given back to the system after use.
+const LARGE: usize = 1024 * 1024;
+
+thread_local! {
+    // Boxed, so that taking one and putting it back moves a pointer.
+    #[expect(clippy::vec_box, reason = "a scratch is several cache lines large")]
+    static KEPT: RefCell<Vec<Box<Scratch>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `use_it` with the thread's scratch. Where the thread is inside another such call already, because encoding or
+/// handling a message sends another, it gets a second one.
+pub(crate) fn with<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
+    // While the thread ends there is nothing to take from any more, and nothing to put back to.
+    let kept = KEPT.try_with(|kept| kept.borrow_mut().pop()).ok().flatten();
+    let mut scratch = kept.unwrap_or_default();
+    let result = use_it(&mut scratch);
+    scratch.shrink();
+    let _ = KEPT.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() < KEEP {
+            kept.push(scratch);
+        }
+    });
+    result
+}
+
+impl Scratch {
+    /// Takes the reply port, or makes one.
+    pub(crate) fn take_port(&mut self) -> Result<ReceiveRight<()>, MachError> {
+        self.port.take().map_or_else(ReceiveRight::new, Ok)
+    }
+
+    /// Keeps the reply port for the next call. No right to it may be left: what an abandoned call's host sends would be taken
+    /// for the next call's answer.
+    pub(crate) fn keep_port(&mut self, port: ReceiveRight<()>) {
+        self.port = Some(port);
+    }
+
+    fn shrink(&mut self) {
+        if self.send.bytes.len() > LARGE {
+            self.send = MessageBuffer::new();
+        }
+        if self.receive.bytes.len() > LARGE {
+            self.receive = MessageBuffer::new();
+        }
+    }
+}
