@@ -44,21 +44,25 @@ impl AlignedBuffer {
     }
 
     /// How many bytes are in use.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether no byte is in use.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// How many bytes can come into use before the buffer allocates.
+    #[inline]
     pub fn capacity(&self) -> usize {
         self.blocks.len() * BLOCK
     }
 
     /// Sets the number of bytes in use. Bytes that come into use hold what an earlier message left there, or zero.
+    #[inline]
     pub fn set_len(&mut self, len: usize) {
         if len > self.capacity() {
             self.reserve(len);
@@ -67,6 +71,7 @@ impl AlignedBuffer {
     }
 
     /// Uses no byte any more. The memory stays.
+    #[inline]
     pub fn clear(&mut self) {
         self.len = 0;
     }
@@ -87,11 +92,13 @@ impl AlignedBuffer {
     }
 
     /// The bytes in use.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.blocks.as_bytes()[..self.len]
     }
 
     /// The bytes in use, to write.
+    #[inline]
     pub fn as_mut_bytes(&mut self) -> &mut [u8] {
         &mut self.blocks.as_mut_bytes()[..self.len]
     }

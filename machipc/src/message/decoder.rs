@@ -39,6 +39,7 @@ impl<'de> Decoder<'de> {
     /// Reads `payload`, whose first byte is 16-aligned, with what came beside it.
     ///
     /// A payload that is not so aligned is no danger: what would be borrowed from it as wider plain data is an error then.
+    #[inline]
     pub fn new(payload: &'de [u8], attachments: Option<&'de dyn AttachmentSource>) -> Self {
         Self {
             payload,
@@ -68,7 +69,7 @@ impl<'de> Decoder<'de> {
     pub fn align(&mut self, align: usize) -> Result<(), DecodeError> {
         let padding = self.position.wrapping_neg() & (align - 1);
         if padding > self.remaining() {
-            return Err(self.short(padding));
+            return Err(short(padding, self.remaining()));
         }
         self.position += padding;
         Ok(())
@@ -82,8 +83,15 @@ impl<'de> Decoder<'de> {
                 self.position += count;
                 Ok(bytes)
             }
-            None => Err(self.short(count)),
+            None => Err(short(count, self.remaining())),
         }
+    }
+
+    /// Takes as many bytes as the `u32` before them says.
+    #[inline]
+    pub fn counted_bytes(&mut self) -> Result<&'de [u8], DecodeError> {
+        let count = self.pod::<u32>()?;
+        self.bytes(count as usize)
     }
 
     /// Reads plain data by value.
@@ -112,7 +120,7 @@ impl<'de> Decoder<'de> {
     pub fn count(&mut self, min_size: usize) -> Result<usize, DecodeError> {
         let count = self.pod::<u32>()? as usize;
         if count > self.remaining() / min_size.max(1) {
-            return Err(self.too_many(count, min_size));
+            return Err(too_many(count, min_size, self.remaining()));
         }
         Ok(count)
     }
@@ -154,7 +162,7 @@ impl<'de> Decoder<'de> {
         }
         let len = self.pod::<u32>()? as usize;
         if len > self.remaining() {
-            return Err(self.short(len));
+            return Err(short(len, self.remaining()));
         }
         let whole = self.payload;
         let end = self.position + len;
@@ -208,23 +216,13 @@ impl<'de> Decoder<'de> {
     }
 
     /// Ends the payload. Fails when bytes or attachments are left, but for an extension that this side does not know.
-    pub fn finish(mut self) -> Result<(), DecodeError> {
-        if self.remaining() != 0 {
-            let left = self.remaining();
-            let skipped = self.pod::<u32>().and_then(|len| self.bytes(len as usize));
-            if skipped.is_err() || self.remaining() != 0 {
-                return Err(DecodeError::new(format!("{left} bytes left behind the last field")));
-            }
-            self.skipped = true;
-        }
+    #[inline]
+    pub fn finish(self) -> Result<(), DecodeError> {
         let attached = self.attachments.map_or(0, |source| source.count());
-        if attached > self.next_attachment && !self.skipped {
-            return Err(DecodeError::new(format!(
-                "{attached} attachments came with the message, its fields hold {}",
-                self.next_attachment
-            )));
+        if self.remaining() == 0 && attached == self.next_attachment {
+            return Ok(());
         }
-        Ok(())
+        finish_rest(self.payload, self.position, self.skipped, attached, self.next_attachment)
     }
 
     /// How many elements to make room for before they are read: `count`, as long as the message's promises together do not ask for
@@ -241,7 +239,9 @@ impl<'de> Decoder<'de> {
     #[inline(always)]
     fn pod_bytes<T: Pod>(&mut self, count: usize) -> Result<&'de [u8], DecodeError> {
         const { assert!(align_of::<T>() <= MAX_ALIGN, "plain data may be aligned to 16 bytes at most") };
-        let Some(size) = size_of::<T>().checked_mul(count) else { return Err(self.short(usize::MAX)) };
+        let Some(size) = size_of::<T>().checked_mul(count) else {
+            return Err(short(usize::MAX, self.remaining()));
+        };
         if size == 0 {
             // The start is aligned, which the position need not be.
             return Ok(&self.payload[..0]);
@@ -252,7 +252,7 @@ impl<'de> Decoder<'de> {
                 self.position = start + size;
                 Ok(bytes)
             }
-            None => Err(self.short(size)),
+            None => Err(short(size, self.remaining())),
         }
     }
 
@@ -273,22 +273,6 @@ impl<'de> Decoder<'de> {
             }
         }
     }
-
-    #[cold]
-    #[inline(never)]
-    fn short(&self, wanted: usize) -> DecodeError {
-        DecodeError::new(format!("{wanted} bytes wanted, {} left", self.remaining()))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn too_many(&self, count: usize, min_size: usize) -> DecodeError {
-        let min_size = min_size.max(1);
-        DecodeError::new(format!(
-            "{count} elements of at least {min_size} bytes wanted, {} bytes left",
-            self.remaining()
-        ))
-    }
 }
 
 impl fmt::Debug for Decoder<'_> {
@@ -298,6 +282,47 @@ impl fmt::Debug for Decoder<'_> {
             .field("remaining", &self.remaining())
             .finish_non_exhaustive()
     }
+}
+
+// What follows is off the way and takes no decoder, so that the compiler can keep one in registers.
+
+#[cold]
+#[inline(never)]
+fn finish_rest(
+    payload: &[u8],
+    position: usize,
+    mut skipped: bool,
+    attached: u32,
+    taken: u32,
+) -> Result<(), DecodeError> {
+    let mut rest = Decoder::new(payload, None);
+    rest.position = position;
+    if rest.remaining() != 0 {
+        if rest.counted_bytes().is_err() || rest.remaining() != 0 {
+            let left = payload.len() - position;
+            return Err(DecodeError::new(format!("{left} bytes left behind the last field")));
+        }
+        skipped = true;
+    }
+    if attached != taken && !skipped {
+        return Err(DecodeError::new(format!(
+            "{attached} attachments came with the message, its fields hold {taken}"
+        )));
+    }
+    Ok(())
+}
+
+#[cold]
+#[inline(never)]
+fn short(wanted: usize, left: usize) -> DecodeError {
+    DecodeError::new(format!("{wanted} bytes wanted, {left} left"))
+}
+
+#[cold]
+#[inline(never)]
+fn too_many(count: usize, min_size: usize, left: usize) -> DecodeError {
+    let min_size = min_size.max(1);
+    DecodeError::new(format!("{count} elements of at least {min_size} bytes wanted, {left} bytes left"))
 }
 
 #[cold]

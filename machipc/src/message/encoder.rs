@@ -59,11 +59,14 @@ pub struct Encoded<'m> {
 
 impl<'m> Encoder<'m> {
     /// Appends to `buffer`, from the next multiple of 16 on; the bytes up to there are zeroed.
+    #[inline]
     pub fn new(buffer: &'m mut AlignedBuffer) -> Self {
         let len = buffer.len();
         let base = len.next_multiple_of(MAX_ALIGN);
-        buffer.set_len(base);
-        buffer.as_mut_bytes()[len..].fill(0);
+        if base != len {
+            buffer.set_len(base);
+            buffer.as_mut_bytes()[len..].fill(0);
+        }
         Self { buffer, position: base, base, depth: 0, attachments: Vec::new(), reply: ReplyPort::None }
     }
 
@@ -82,7 +85,7 @@ impl<'m> Encoder<'m> {
     pub fn align(&mut self, align: usize) {
         let padding = self.position.wrapping_neg() & (align - 1) & (MAX_ALIGN - 1);
         let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + MAX_ALIGN) else {
-            self.grow(MAX_ALIGN);
+            grow(self.buffer, self.position + MAX_ALIGN);
             return self.align(align);
         };
         window.fill(0);
@@ -93,10 +96,10 @@ impl<'m> Encoder<'m> {
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + bytes.len()) else {
-            self.grow(bytes.len());
+            grow(self.buffer, self.position + bytes.len());
             return self.bytes(bytes);
         };
-        window.copy_from_slice(bytes);
+        copy(window, bytes);
         self.position += bytes.len();
     }
 
@@ -111,7 +114,7 @@ impl<'m> Encoder<'m> {
         let padding = self.position.wrapping_neg() & (align_of::<T>() - 1);
         let room = align_of::<T>() - 1 + size_of::<T>();
         let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + room) else {
-            self.grow(room);
+            grow(self.buffer, self.position + room);
             return self.pod(value);
         };
         if align_of::<T>() > 1 {
@@ -126,12 +129,20 @@ impl<'m> Encoder<'m> {
     pub fn pod_slice<T: Pod>(&mut self, values: &[T]) {
         const { assert!(align_of::<T>() <= MAX_ALIGN, "plain data may be aligned to 16 bytes at most") };
         let bytes = values.as_bytes();
-        if !bytes.is_empty() {
-            if align_of::<T>() > 1 {
-                self.align(align_of::<T>());
-            }
-            self.bytes(bytes);
+        if bytes.is_empty() {
+            return;
         }
+        let padding = self.position.wrapping_neg() & (align_of::<T>() - 1);
+        let room = align_of::<T>() - 1 + bytes.len();
+        let Some(window) = self.buffer.all_mut().get_mut(self.position..self.position + room) else {
+            grow(self.buffer, self.position + room);
+            return self.pod_slice(values);
+        };
+        if align_of::<T>() > 1 {
+            window[..align_of::<T>() - 1].fill(0);
+        }
+        copy(&mut window[padding..padding + bytes.len()], bytes);
+        self.position += padding + bytes.len();
     }
 
     /// Appends a `u32` count. Fails when `len` does not fit.
@@ -197,6 +208,7 @@ impl<'m> Encoder<'m> {
     }
 
     /// Ends the payload: the buffer's length now counts it.
+    #[inline]
     pub fn finish(self) -> Encoded<'m> {
         self.buffer.set_len(self.position);
         Encoded { buffer: self.buffer, start: self.base, attachments: self.attachments, reply: self.reply }
@@ -208,12 +220,6 @@ impl<'m> Encoder<'m> {
         }
         self.reply = reply;
         Ok(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, more: usize) {
-        self.buffer.reserve(self.position + more);
     }
 }
 
@@ -235,4 +241,33 @@ fn too_long(len: usize) -> EncodeError {
 #[cold]
 fn too_deep() -> EncodeError {
     EncodeError::new(format!("structs and enums nested deeper than {MAX_DEPTH} levels"))
+}
+
+/// Takes no encoder, so that the compiler can keep one in registers.
+#[cold]
+#[inline(never)]
+fn grow(buffer: &mut AlignedBuffer, capacity: usize) {
+    buffer.reserve(capacity);
+}
+
+/// Copies a short text or array without a call, which would cost more than the copy.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    fn ends<const N: usize>(to: &mut [u8], from: &[u8]) -> bool {
+        let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+            return false;
+        };
+        if let Some(to) = to.first_chunk_mut::<N>() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut::<N>() {
+            *to = *last;
+        }
+        true
+    }
+    match from.len() {
+        8..=16 => _ = ends::<8>(to, from),
+        17..=32 => _ = ends::<16>(to, from),
+        _ => to.copy_from_slice(from),
+    }
 }

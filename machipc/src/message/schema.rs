@@ -49,20 +49,24 @@ impl Schema {
     /// The fingerprint of `T`'s schema, remembered by each thread: cheap enough for every message.
     pub fn fingerprint_of<T: Encode + ?Sized>() -> u64 {
         const SLOTS: usize = 16;
-        /// A type's key, and its fingerprint.
-        type Slot = Cell<Option<((usize, &'static str), u64)>>;
+        /// A type's description, its name, and its fingerprint.
+        type Slot = Cell<Option<(usize, &'static str, u64)>>;
         thread_local! {
             static REMEMBERED: [Slot; SLOTS] = const { [const { Cell::new(None) }; SLOTS] };
         }
         // Neither is unique, but types that share both have the same description.
-        let describe: fn(&mut Schema) = T::schema;
-        let key = (describe as usize, core::any::type_name::<T>());
-        let slot = (key.0 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15_usize) >> 60;
+        let describe = T::schema as fn(&mut Schema) as usize;
+        let name = core::any::type_name::<T>();
+        let slot = ((describe as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize;
         REMEMBERED.with(|slots| match slots[slot].get() {
-            Some((remembered, fingerprint)) if remembered == key => fingerprint,
+            Some((known, its_name, fingerprint))
+                if known == describe && (core::ptr::eq(its_name, name) || its_name == name) =>
+            {
+                fingerprint
+            }
             _ => {
                 let fingerprint = Self::of::<T>().fingerprint();
-                slots[slot].set(Some((key, fingerprint)));
+                slots[slot].set(Some((describe, name, fingerprint)));
                 fingerprint
             }
         })

@@ -33,8 +33,7 @@ encode_as_os_str!(OsStr, Path, OsString, PathBuf);
 
 impl<'de: 'a, 'a> Decode<'de> for &'a OsStr {
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
-        let len = input.count(1)?;
-        input.bytes(len).map(OsStr::from_bytes)
+        input.counted_bytes().map(OsStr::from_bytes)
     }
 }
 

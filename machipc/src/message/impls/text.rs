@@ -25,8 +25,7 @@ impl Encode for str {
 impl<'de: 'a, 'a> Decode<'de> for &'a str {
     #[inline]
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
-        let len = input.count(1)?;
-        core::str::from_utf8(input.bytes(len)?).map_err(not_utf8)
+        core::str::from_utf8(input.counted_bytes()?).map_err(not_utf8)
     }
 }
 
