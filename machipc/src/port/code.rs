@@ -56,7 +56,7 @@ codes! {
     MACH_SEND_NO_BUFFER: "the system has no memory for the message";
     MACH_SEND_TOO_LARGE: "send the data out of line";
     MACH_SEND_INVALID_TYPE: "";
-    MACH_SEND_INVALID_HEADER: "";
+    MACH_SEND_INVALID_HEADER: "the message needs a destination";
     MACH_SEND_INVALID_TRAILER: "";
     MACH_SEND_INVALID_CONTEXT: "";
     MACH_SEND_INVALID_OPTIONS: "";

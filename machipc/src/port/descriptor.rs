@@ -20,6 +20,8 @@ pub(super) enum Descriptor {
     Port { name: u32, disposition: u8 },
     /// Memory.
     Memory { address: usize, size: u32 },
+    /// Memory that its sender calls volatile; it arrives as a snapshot all the same.
+    Volatile { address: usize, size: u32 },
     /// An array of rights in memory.
     Ports { address: usize, count: u32, disposition: u8 },
     /// A receive right with a guard.
@@ -34,8 +36,11 @@ impl Descriptor {
         let at = |field: usize| byte(bytes, offset + field);
         let descriptor = match at(11)? {
             mach::MACH_MSG_PORT_DESCRIPTOR => Self::Port { name: word(bytes, offset)?, disposition: at(10)? },
-            mach::MACH_MSG_OOL_DESCRIPTOR | mach::MACH_MSG_OOL_VOLATILE_DESCRIPTOR => {
+            mach::MACH_MSG_OOL_DESCRIPTOR => {
                 Self::Memory { address: address(bytes, offset)?, size: word(bytes, offset + 12)? }
+            }
+            mach::MACH_MSG_OOL_VOLATILE_DESCRIPTOR => {
+                Self::Volatile { address: address(bytes, offset)?, size: word(bytes, offset + 12)? }
             }
             mach::MACH_MSG_OOL_PORTS_DESCRIPTOR => Self::Ports {
                 address: address(bytes, offset)?,
@@ -53,8 +58,8 @@ impl Descriptor {
     pub(super) fn clear(self, bytes: &mut [u8], offset: usize) {
         let field = match self {
             Self::Port { .. } => offset..offset + 4,
-            Self::Memory { .. } | Self::Ports { .. } | Self::Guarded { .. } => offset + 12..offset + 16,
             Self::Unknown => return,
+            _ => offset + 12..offset + 16,
         };
         bytes[field].fill(0);
     }

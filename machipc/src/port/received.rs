@@ -62,7 +62,7 @@ impl<'b> Received<'b> {
         let mut total = 0;
         self.walk(|_, descriptor, _| {
             total += match *descriptor {
-                Descriptor::Memory { size, .. } => size as usize,
+                Descriptor::Memory { size, .. } | Descriptor::Volatile { size, .. } => size as usize,
                 Descriptor::Ports { count, .. } => count as usize * size_of::<u32>(),
                 _ => 0,
             };
@@ -412,7 +412,9 @@ fn destroy(descriptor: &Descriptor) {
     match *descriptor {
         Descriptor::Port { name, disposition } => destroy_right(name, disposition),
         Descriptor::Guarded { name } => receive_right::destroy(name, 0),
-        Descriptor::Memory { address, size } => unmap(address, size as usize),
+        Descriptor::Memory { address, size } | Descriptor::Volatile { address, size } => {
+            unmap(address, size as usize);
+        }
         Descriptor::Ports { address, count, disposition } => {
             let size = count as usize * size_of::<u32>();
             // SAFETY: the array arrived with the message, is not lent to anybody, and stays until it is unmapped below.
@@ -453,6 +455,7 @@ fn mismatch(index: u32, wanted: &str, found: &Descriptor) -> DecodeError {
             descriptor::kind(disposition.into()).map_or("right of no known kind", kind_name)
         }
         Descriptor::Memory { .. } => "region of memory",
+        Descriptor::Volatile { .. } => "region of volatile memory",
         Descriptor::Ports { .. } => "array of rights",
         Descriptor::Guarded { .. } => "guarded receive right",
         Descriptor::Unknown => "descriptor of no known kind",

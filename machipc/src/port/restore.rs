@@ -62,7 +62,10 @@ fn attachments(message: &[u8], rights: &Rights<'_, '_>, kept: usize) {
                 }
             }
             _ if index < kept => {}
-            (Attachment::Right(_, cell), Descriptor::Port { name, .. }) => cell.set(name),
+            // NULL is what an empty cell was written as; another attachment may have emptied it.
+            (Attachment::Right(_, cell), Descriptor::Port { name, .. }) if name != mach::MACH_PORT_NULL => {
+                cell.set(name);
+            }
             (Attachment::Memory(cell), Descriptor::Memory { address, size }) if size != 0 => {
                 cell.set(address, size as usize);
             }
