@@ -252,7 +252,7 @@ impl<'de> Decoder<'de> {
                 self.position = start + size;
                 Ok(bytes)
             }
-            None => Err(short(size, self.remaining())),
+            None => Err(short(size, self.payload.len().saturating_sub(start))),
         }
     }
 
@@ -334,7 +334,7 @@ fn invalid<T>() -> DecodeError {
 #[cold]
 #[inline(never)]
 fn bad_reference<T>(bytes: &[u8]) -> DecodeError {
-    if bytes.as_ptr().addr() % align_of::<T>() == 0 {
+    if bytes.as_ptr().addr().is_multiple_of(align_of::<T>()) {
         invalid::<T>()
     } else {
         DecodeError::new("the payload does not start on a multiple of 16 bytes in memory")

@@ -26,4 +26,4 @@ macro_rules! owned_message {
         }
     )* };
 }
-pub(self) use owned_message;
+use owned_message;
