@@ -8,7 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, RightKind, Schema};
+use crate::message::{
+    Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, RightKind, Schema,
+};
 use crate::port::{ReceiveRight, ReplyRight};
 use crate::{Error, mach};
 
@@ -187,6 +189,11 @@ impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
         let right = ReplyRight::decode(input)?;
         Ok(Self { right, slot: None, deadline })
     }
+}
+
+/// A message that is nothing but a request.
+impl<T: ReplyValue> MachMessage for Reply<T> {
+    type View<'a> = Self;
 }
 
 thread_local! {
