@@ -20,8 +20,14 @@
 
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)] // the names are Mach's own
 
+#[doc(hidden)]
+#[macro_use]
+pub mod layout;
+
 mod calls;
 mod constants;
+#[macro_use]
+mod prototypes;
 mod types;
 
 #[cfg(target_vendor = "apple")]

@@ -3,56 +3,59 @@
 //!
 //! They are our own on every system because `mach2` 0.7 lacks some and lays the out-of-line descriptors and the
 //! trailers out with 8-byte alignment, where C packs everything inside a message to 4 bytes. Each size, alignment and
-//! field offset is asserted at compile time at the foot of this file.
+//! field offset is asserted at compile time at the foot of this file, and compared with Apple's headers by `.ci/darwin`.
 
 use core::ffi::{c_char, c_int};
 
-/// A name in the task's port name space (`mach_port_name_t`). 32 bits, local to one task.
-pub type mach_port_name_t = u32;
-/// In user space the same as [`mach_port_name_t`].
-pub type mach_port_t = mach_port_name_t;
-/// One of the `MACH_PORT_RIGHT_*` constants.
-pub type mach_port_right_t = u32;
-/// A bit set of `MACH_PORT_TYPE_*`.
-pub type mach_port_type_t = u32;
-/// A count of user references.
-pub type mach_port_urefs_t = u32;
-/// A signed change of a count of user references.
-pub type mach_port_delta_t = i32;
-/// A port's make-send count.
-pub type mach_port_mscount_t = u32;
-/// A count of messages.
-pub type mach_port_msgcount_t = u32;
-/// A sequence number of received messages.
-pub type mach_port_seqno_t = u32;
-/// A count of rights.
-pub type mach_port_rights_t = u32;
-/// Which attributes `mach_port_get_attributes` is asked for.
-pub type mach_port_flavor_t = c_int;
-/// A port's context or guard value.
-pub type mach_port_context_t = u64;
-/// A count of 32-bit words, or of array elements.
-pub type mach_msg_type_number_t = u32;
-/// A disposition: one of `MACH_MSG_TYPE_*`.
-pub type mach_msg_type_name_t = u32;
-/// `msgh_bits`.
-pub type mach_msg_bits_t = u32;
-/// A size in bytes of a message or of a part of it.
-pub type mach_msg_size_t = u32;
-/// `msgh_id`.
-pub type mach_msg_id_t = i32;
-/// Options of `mach_msg`: `MACH_SEND_*` and `MACH_RCV_*` bits.
-pub type mach_msg_option_t = i32;
-/// A time-out in milliseconds.
-pub type mach_msg_timeout_t = u32;
-/// What `mach_msg` returns.
-pub type mach_msg_return_t = kern_return_t;
-/// What the other calls return.
-pub type kern_return_t = c_int;
-/// An address in the task.
-pub type vm_address_t = usize;
-/// A size of memory in bytes.
-pub type vm_size_t = usize;
+integers! {
+    /// A name in the task's port name space (`mach_port_name_t`). 32 bits, local to one task.
+    pub type mach_port_name_t = u32;
+    /// In user space the same as [`mach_port_name_t`].
+    pub type mach_port_t = mach_port_name_t;
+    /// One of the `MACH_PORT_RIGHT_*` constants.
+    pub type mach_port_right_t = u32;
+    /// A bit set of `MACH_PORT_TYPE_*`.
+    pub type mach_port_type_t = u32;
+    /// A count of user references.
+    pub type mach_port_urefs_t = u32;
+    /// A signed change of a count of user references.
+    pub type mach_port_delta_t = i32;
+    /// A port's make-send count.
+    pub type mach_port_mscount_t = u32;
+    /// A count of messages.
+    pub type mach_port_msgcount_t = u32;
+    /// A sequence number of received messages.
+    pub type mach_port_seqno_t = u32;
+    /// A count of rights.
+    pub type mach_port_rights_t = u32;
+    /// Which attributes `mach_port_get_attributes` is asked for.
+    pub type mach_port_flavor_t = c_int;
+    /// A port's context or guard value.
+    pub type mach_port_context_t = u64;
+    /// A count of 32-bit words, or of array elements.
+    pub type mach_msg_type_number_t = u32;
+    /// A disposition: one of `MACH_MSG_TYPE_*`.
+    pub type mach_msg_type_name_t = u32;
+    /// `msgh_bits`.
+    pub type mach_msg_bits_t = u32;
+    /// A size in bytes of a message or of a part of it.
+    pub type mach_msg_size_t = u32;
+    /// `msgh_id`.
+    pub type mach_msg_id_t = i32;
+    /// Options of `mach_msg`: `MACH_SEND_*` and `MACH_RCV_*` bits.
+    pub type mach_msg_option_t = i32;
+    /// A time-out in milliseconds.
+    pub type mach_msg_timeout_t = u32;
+    /// What `mach_msg` returns.
+    pub type mach_msg_return_t = kern_return_t;
+    /// What the other calls return.
+    pub type kern_return_t = c_int;
+    /// An address in the task.
+    pub type vm_address_t = usize;
+    /// A size of memory in bytes.
+    pub type vm_size_t = usize;
+}
+
 /// A bootstrap name: at most 127 bytes and a NUL.
 pub type name_t = [c_char; 128];
 
@@ -356,38 +359,42 @@ pub struct mach_port_destroyed_notification_t {
     pub not_port: mach_msg_port_descriptor_t,
 }
 
-macro_rules! layout {
-    ($type:ty, $size:literal, $align:literal $(, $field:ident @ $offset:literal)* $(,)?) => {
-        const _: () = {
-            assert!(size_of::<$type>() == $size);
-            assert!(align_of::<$type>() == $align);
-            $(assert!(core::mem::offset_of!($type, $field) == $offset);)*
-        };
-    };
+structs! {
+    mach_msg_header_t: 24, 4 {
+        msgh_bits @ 0, msgh_size @ 4, msgh_remote_port @ 8, msgh_local_port @ 12, msgh_voucher_port @ 16,
+        msgh_id @ 20
+    }
+    mach_msg_body_t: 4, 4 { msgh_descriptor_count @ 0 }
+    mach_msg_port_descriptor_t: 12, 4 { name @ 0, pad1 @ 4, pad2 @ 8, disposition @ 10, r#type @ 11 }
+    mach_msg_ool_descriptor_t: 16, 4 {
+        address @ 0, deallocate @ 8, copy @ 9, pad1 @ 10, r#type @ 11, size @ 12
+    }
+    mach_msg_ool_ports_descriptor_t: 16, 4 {
+        address @ 0, deallocate @ 8, copy @ 9, disposition @ 10, r#type @ 11, count @ 12
+    }
+    mach_msg_guarded_port_descriptor_t: 16, 4 {
+        context @ 0, flags @ 8, disposition @ 10, r#type @ 11, name @ 12
+    }
+    security_token_t: 8, 4 { val @ 0 }
+    audit_token_t: 32, 4 { val @ 0 }
+    mach_msg_trailer_t: 8, 4 { msgh_trailer_type @ 0, msgh_trailer_size @ 4 }
+    mach_msg_seqno_trailer_t: 12, 4 { trailer @ 0, msgh_seqno @ 8 }
+    mach_msg_security_trailer_t: 20, 4 { seqno @ 0, msgh_sender @ 12 }
+    mach_msg_audit_trailer_t: 52, 4 { security @ 0, msgh_audit @ 20 }
+    mach_msg_context_trailer_t: 60, 4 { audit @ 0, msgh_context @ 52 }
+    mach_msg_mac_trailer_t: 68, 4 { context @ 0, msgh_ad @ 60, msgh_labels @ 64 }
+    mach_port_status_t: 40, 4 {
+        mps_pset @ 0, mps_seqno @ 4, mps_mscount @ 8, mps_qlimit @ 12, mps_msgcount @ 16, mps_sorights @ 20,
+        mps_srights @ 24, mps_pdrequest @ 28, mps_nsrequest @ 32, mps_flags @ 36
+    }
+    mach_port_limits_t: 4, 4 { mpl_qlimit @ 0 }
+    mach_port_info_ext_t: 68, 4 { mpie_status @ 0, mpie_boost_cnt @ 40, reserved @ 44 }
+    mach_port_options_t: 24, 8 { flags @ 0, mpl @ 4, reserved @ 8 }
+    NDR_record_t: 8, 1 {
+        mig_vers @ 0, if_vers @ 1, reserved1 @ 2, mig_encoding @ 3, int_rep @ 4, char_rep @ 5, float_rep @ 6,
+        reserved2 @ 7
+    }
+    mig_reply_error_t: 36, 4 { Head @ 0, NDR @ 24, RetCode @ 32 }
+    mach_notification_t: 36, 4 { not_header @ 0, NDR @ 24, not_value @ 32 }
+    mach_port_destroyed_notification_t: 40, 4 { not_header @ 0, not_body @ 24, not_port @ 28 }
 }
-
-layout!(mach_msg_header_t, 24, 4, msgh_bits @ 0, msgh_size @ 4, msgh_remote_port @ 8, msgh_local_port @ 12,
-    msgh_voucher_port @ 16, msgh_id @ 20);
-layout!(mach_msg_body_t, 4, 4, msgh_descriptor_count @ 0);
-layout!(mach_msg_port_descriptor_t, 12, 4, name @ 0, pad1 @ 4, pad2 @ 8, disposition @ 10, r#type @ 11);
-layout!(mach_msg_ool_descriptor_t, 16, 4, address @ 0, deallocate @ 8, copy @ 9, pad1 @ 10, r#type @ 11, size @ 12);
-layout!(mach_msg_ool_ports_descriptor_t, 16, 4, address @ 0, deallocate @ 8, copy @ 9, disposition @ 10,
-    r#type @ 11, count @ 12);
-layout!(mach_msg_guarded_port_descriptor_t, 16, 4, context @ 0, flags @ 8, disposition @ 10, r#type @ 11, name @ 12);
-layout!(security_token_t, 8, 4, val @ 0);
-layout!(audit_token_t, 32, 4, val @ 0);
-layout!(mach_msg_trailer_t, 8, 4, msgh_trailer_type @ 0, msgh_trailer_size @ 4);
-layout!(mach_msg_seqno_trailer_t, 12, 4, trailer @ 0, msgh_seqno @ 8);
-layout!(mach_msg_security_trailer_t, 20, 4, seqno @ 0, msgh_sender @ 12);
-layout!(mach_msg_audit_trailer_t, 52, 4, security @ 0, msgh_audit @ 20);
-layout!(mach_msg_context_trailer_t, 60, 4, audit @ 0, msgh_context @ 52);
-layout!(mach_msg_mac_trailer_t, 68, 4, context @ 0, msgh_ad @ 60, msgh_labels @ 64);
-layout!(mach_port_status_t, 40, 4, mps_pset @ 0, mps_seqno @ 4, mps_mscount @ 8, mps_qlimit @ 12, mps_msgcount @ 16,
-    mps_sorights @ 20, mps_srights @ 24, mps_pdrequest @ 28, mps_nsrequest @ 32, mps_flags @ 36);
-layout!(mach_port_limits_t, 4, 4, mpl_qlimit @ 0);
-layout!(mach_port_info_ext_t, 68, 4, mpie_status @ 0, mpie_boost_cnt @ 40, reserved @ 44);
-layout!(mach_port_options_t, 24, 8, flags @ 0, mpl @ 4, reserved @ 8);
-layout!(NDR_record_t, 8, 1, mig_vers @ 0, if_vers @ 1, mig_encoding @ 3, int_rep @ 4, char_rep @ 5, float_rep @ 6);
-layout!(mig_reply_error_t, 36, 4, Head @ 0, NDR @ 24, RetCode @ 32);
-layout!(mach_notification_t, 36, 4, not_header @ 0, NDR @ 24, not_value @ 32);
-layout!(mach_port_destroyed_notification_t, 40, 4, not_header @ 0, not_body @ 24, not_port @ 28);

@@ -1,1 +1,191 @@
-//! The kernel's own Mach, on Apple systems.
+//! The kernel's own Mach, on Apple systems: each call of the seam is one call into libSystem.
+//!
+//! `foreign.rs` declares what `mach2` lacks. A function whose declaration is the seam's own is passed on as it is; the
+//! functions below are those that need a cast, or whose arguments cannot make them unsound so that the seam has them
+//! safe. `mach_msg` restarts after a signal inside libSystem unless the options ask otherwise, as the seam promises.
+
+mod foreign;
+
+use core::{
+    ffi::{CStr, c_char},
+    sync::atomic::Ordering,
+};
+
+use super::types::*;
+
+pub(super) use foreign::{
+    fileport_makefd, fileport_makeport, mach_port_allocate_name, mach_port_extract_member,
+    mach_port_get_context, mach_port_get_refs, mach_port_get_set_status, mach_port_get_srights,
+    mach_port_guard_with_flags, mach_port_insert_member, mach_port_move_member, mach_port_names,
+    mach_port_set_context, mach_port_set_mscount, mach_port_set_seqno, mach_port_swap_guard, mach_port_type,
+    mach_port_unguard, vm_allocate, vm_deallocate,
+};
+pub(super) use mach2::{
+    bootstrap::{bootstrap_check_in, bootstrap_look_up},
+    mach_port::{
+        mach_port_allocate, mach_port_extract_right, mach_port_get_attributes, mach_port_request_notification,
+    },
+};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("machipc needs a 64-bit Apple target: messages are laid out as LP64 has them");
+
+#[inline]
+pub(super) fn mach_task_self() -> mach_port_t {
+    foreign::mach_task_self_.load(Ordering::Relaxed)
+}
+
+#[inline]
+pub(super) unsafe fn mach_msg(
+    message: *mut mach_msg_header_t,
+    option: mach_msg_option_t,
+    send_size: mach_msg_size_t,
+    receive_limit: mach_msg_size_t,
+    receive_name: mach_port_name_t,
+    timeout: mach_msg_timeout_t,
+    notify: mach_port_name_t,
+) -> mach_msg_return_t {
+    // SAFETY: the caller's duties are the kernel's, and both header types are laid out as C has them.
+    unsafe {
+        mach2::message::mach_msg(
+            message.cast(),
+            option,
+            send_size,
+            receive_limit,
+            receive_name,
+            timeout,
+            notify,
+        )
+    }
+}
+
+pub(super) use foreign::mach_msg_overwrite;
+
+#[inline]
+pub(super) unsafe fn mach_port_construct(
+    task: mach_port_t,
+    options: *const mach_port_options_t,
+    context: mach_port_context_t,
+    name: *mut mach_port_name_t,
+) -> kern_return_t {
+    // SAFETY: `name` is the caller's duty; the options are laid out as C has them and only read.
+    unsafe { mach2::mach_port::mach_port_construct(task, options.cast_mut().cast(), context, name) }
+}
+
+#[inline]
+pub(super) fn mach_port_destruct(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    srdelta: mach_port_delta_t,
+    guard: mach_port_context_t,
+) -> kern_return_t {
+    // SAFETY: no argument is a pointer.
+    unsafe { mach2::mach_port::mach_port_destruct(task, name, srdelta, guard) }
+}
+
+#[inline]
+pub(super) fn mach_port_destroy(task: mach_port_t, name: mach_port_name_t) -> kern_return_t {
+    // SAFETY: no argument is a pointer.
+    unsafe { mach2::mach_port::mach_port_destroy(task, name) }
+}
+
+#[inline]
+pub(super) fn mach_port_deallocate(task: mach_port_t, name: mach_port_name_t) -> kern_return_t {
+    // SAFETY: no argument is a pointer.
+    unsafe { mach2::mach_port::mach_port_deallocate(task, name) }
+}
+
+#[inline]
+pub(super) fn mach_port_insert_right(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    right: mach_port_name_t,
+    disposition: mach_msg_type_name_t,
+) -> kern_return_t {
+    // SAFETY: no argument is a pointer.
+    unsafe { mach2::mach_port::mach_port_insert_right(task, name, right, disposition) }
+}
+
+#[inline]
+pub(super) fn mach_port_mod_refs(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    right: mach_port_right_t,
+    delta: mach_port_delta_t,
+) -> kern_return_t {
+    // SAFETY: no argument is a pointer.
+    unsafe { mach2::mach_port::mach_port_mod_refs(task, name, right, delta) }
+}
+
+#[inline]
+pub(super) unsafe fn mach_port_set_attributes(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    flavor: mach_port_flavor_t,
+    info: *const i32,
+    count: mach_msg_type_number_t,
+) -> kern_return_t {
+    // SAFETY: `info` is the caller's duty and is only read.
+    unsafe { mach2::mach_port::mach_port_set_attributes(task, name, flavor, info.cast_mut(), count) }
+}
+
+#[inline]
+pub(super) fn mach_port_guard(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    guard: mach_port_context_t,
+    strict: i32,
+) -> kern_return_t {
+    foreign::mach_port_guard(task, name, guard, strict as foreign::boolean_t)
+}
+
+/// The trailer is not the caller's: the kernel would write as much of it as its size allows.
+#[inline]
+#[expect(clippy::too_many_arguments, reason = "the arguments are Mach's own")]
+pub(super) unsafe fn mach_port_peek(
+    task: mach_port_t,
+    name: mach_port_name_t,
+    _trailer_type: u32,
+    seqno: *mut mach_port_seqno_t,
+    size: *mut mach_msg_size_t,
+    id: *mut mach_msg_id_t,
+    _trailer: *mut i8,
+    trailer_size: *mut mach_msg_type_number_t,
+) -> kern_return_t {
+    let mut trailer = [0 as c_char; size_of::<mach_msg_mac_trailer_t>()];
+    // SAFETY: the caller's duty.
+    unsafe { trailer_size.write(0) };
+    // SAFETY: the caller's duties, but for the trailer, whose buffer is the largest that the call can fill.
+    unsafe { foreign::mach_port_peek(task, name, 0, seqno, size, id, trailer.as_mut_ptr(), trailer_size) }
+}
+
+#[inline]
+pub(super) unsafe fn bootstrap_register(
+    bootstrap: mach_port_t,
+    name: *const c_char,
+    port: mach_port_t,
+) -> kern_return_t {
+    // SAFETY: the caller's duties; C reads the name and lacks only the word `const`.
+    unsafe { mach2::bootstrap::bootstrap_register(bootstrap, name.cast_mut(), port) }
+}
+
+#[inline]
+pub(super) fn bootstrap_port() -> mach_port_t {
+    foreign::bootstrap_port.load(Ordering::Relaxed)
+}
+
+/// The bootstrap codes are libxpc's, which has words for them; the kernel's table has all others.
+pub(super) fn mach_error_string(code: kern_return_t) -> &'static str {
+    let words = if (super::BOOTSTRAP_NOT_PRIVILEGED..=super::BOOTSTRAP_NO_CHILDREN).contains(&code) {
+        // SAFETY: the argument is not a pointer.
+        unsafe { mach2::bootstrap::bootstrap_strerror(code) }
+    } else {
+        foreign::mach_error_string(code).cast_const()
+    };
+    if words.is_null() {
+        return "unknown error";
+    }
+    // SAFETY: both functions return a C string of a constant table, or null.
+    let words = unsafe { CStr::from_ptr(words) };
+    words.to_str().unwrap_or("unknown error")
+}
