@@ -202,45 +202,44 @@ fn a_failed_request_tells_its_reply_port_once() {
 #[test]
 fn an_answer_that_fails_keeps_the_reply_right() {
     let _alone = alone();
-    leaves_nothing(0, || {
-        let port = ReceiveRight::<u32>::new().unwrap();
-        let to = port.make_send().unwrap();
-        let (mut out, mut incoming) = (MessageBuffer::new(), MessageBuffer::new());
-        // A client gives a send right to a port that is full as its reply port.
-        let (trap, _own) = full::<u32>();
-        ByHand {
-            local: (mach::MACH_MSG_TYPE_MAKE_SEND, trap.name()),
-            ..ByHand::of::<u32>(to.name(), vec![], &1u32.to_le_bytes())
-        }
-        .sent();
-        let received = port.receive(&mut incoming, Deadline::now()).unwrap();
-        let reply: ReplyRight = received.take_reply().unwrap();
-        assert_eq!(received.decode::<u32>().unwrap(), 1);
-        drop(received);
-        let refs = send_refs(trap.name());
-        for _ in 0..2 {
-            // This would wait for ever if the answer waited for room.
-            let error = Outgoing::message(&mut out, &2u32)
-                .unwrap()
-                .answer(&reply)
-                .send(Deadline::never())
-                .unwrap_err();
-            assert!(error.is_timed_out(), "{error}");
-            assert_eq!(reply.name(), trap.name());
-            assert_eq!(send_refs(trap.name()), refs);
-        }
-        // Nor does the combined call wait for the answer; it goes on to report it.
-        let error = Outgoing::message(&mut out, &2u32)
-            .unwrap()
-            .answer(&reply)
-            .send_and_receive(&port, &mut incoming, Deadline::never())
-            .unwrap_err();
-        assert!(error.is_timed_out() && !error.is_receive(), "{error}");
-        trap.set_queue_limit(1).unwrap();
-        Outgoing::message(&mut out, &2u32).unwrap().answer(&reply).send(Deadline::never()).unwrap();
-        assert_eq!(reply.name(), 0);
-        assert_eq!(send_refs(trap.name()), refs - 1);
-    });
+    ends(|| leaves_nothing(0, an_answer_to_a_full_port));
+}
+
+fn an_answer_to_a_full_port() {
+    let port = ReceiveRight::<u32>::new().unwrap();
+    let to = port.make_send().unwrap();
+    let (mut out, mut incoming) = (MessageBuffer::new(), MessageBuffer::new());
+    // A client gives a send right to a port that is full as its reply port.
+    let (trap, _own) = full::<u32>();
+    ByHand {
+        local: (mach::MACH_MSG_TYPE_MAKE_SEND, trap.name()),
+        ..ByHand::of::<u32>(to.name(), vec![], &1u32.to_le_bytes())
+    }
+    .sent();
+    let received = port.receive(&mut incoming, Deadline::now()).unwrap();
+    let reply: ReplyRight = received.take_reply().unwrap();
+    assert_eq!(received.decode::<u32>().unwrap(), 1);
+    drop(received);
+    let refs = send_refs(trap.name());
+    for _ in 0..2 {
+        // This would wait for ever if the answer waited for room.
+        let error =
+            Outgoing::message(&mut out, &2u32).unwrap().answer(&reply).send(Deadline::never()).unwrap_err();
+        assert!(error.is_timed_out(), "{error}");
+        assert_eq!(reply.name(), trap.name());
+        assert_eq!(send_refs(trap.name()), refs);
+    }
+    // Nor does the combined call wait for the answer; it goes on to report it.
+    let error = Outgoing::message(&mut out, &2u32)
+        .unwrap()
+        .answer(&reply)
+        .send_and_receive(&port, &mut incoming, Deadline::never())
+        .unwrap_err();
+    assert!(error.is_timed_out() && !error.is_receive(), "{error}");
+    trap.set_queue_limit(1).unwrap();
+    Outgoing::message(&mut out, &2u32).unwrap().answer(&reply).send(Deadline::never()).unwrap();
+    assert_eq!(reply.name(), 0);
+    assert_eq!(send_refs(trap.name()), refs - 1);
 }
 
 #[test]

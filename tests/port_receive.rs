@@ -26,8 +26,7 @@ fn next(port: &ReceiveRight<()>) -> Notification {
 
 fn is_empty<M>(port: &ReceiveRight<M>) -> bool {
     let mut buffer = MessageBuffer::new();
-    let empty = port.receive(&mut buffer, Deadline::now()).is_err_and(|error| error.is_timed_out());
-    empty
+    port.receive(&mut buffer, Deadline::now()).is_err_and(|error| error.is_timed_out())
 }
 
 #[test]

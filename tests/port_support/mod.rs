@@ -56,14 +56,18 @@ pub fn holdings() -> Vec<Held> {
         )
     };
     assert_eq!(code, mach::KERN_SUCCESS);
-    let mut held = Vec::new();
-    for index in 0..names_count as usize {
-        // SAFETY: the call made an array of `names_count` names.
-        let name = unsafe { names.add(index).read() };
-        // SAFETY: the call made an array of `types_count` types, which is the same number.
-        let bits = unsafe { types.add(index).read() };
-        held.push((name, bits, core::array::from_fn(|right| refs(name, right as u32))));
+    if names_count == 0 {
+        return Vec::new();
     }
+    // SAFETY: the call made an array of so many names, which is ours until it is freed below.
+    let listed = unsafe { core::slice::from_raw_parts(names, names_count as usize) };
+    // SAFETY: as above, for the types.
+    let kinds = unsafe { core::slice::from_raw_parts(types, types_count as usize) };
+    let mut held: Vec<Held> = listed
+        .iter()
+        .zip(kinds)
+        .map(|(&name, &bits)| (name, bits, core::array::from_fn(|right| refs(name, right as u32))))
+        .collect();
     for (array, count) in [(names, names_count), (types, types_count)] {
         // SAFETY: the array is ours to free and is used no more.
         unsafe { mach::vm_deallocate(mach::mach_task_self(), array as usize, count as usize * 4) };
@@ -101,6 +105,19 @@ pub fn leaves_nothing(region: usize, mut body: impl FnMut()) {
     assert_eq!(now.len(), held.len(), "names that were there are gone");
     let grown = mapped_bytes().saturating_sub(mapped);
     assert!(region == 0 || grown < region * ROUNDS / 2, "{grown} bytes more are mapped");
+}
+
+/// Runs `body`, which might wait for ever if something is wrong, under a watchdog.
+pub fn ends(body: impl FnOnce() + Send + 'static) {
+    let (done, wait) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        body();
+        let _ = done.send(());
+    });
+    match wait.recv_timeout(std::time::Duration::from_secs(60)) {
+        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it still waits after a minute"),
+        _ => thread.join().unwrap(),
+    }
 }
 
 /// A descriptor in a message that is built by hand.

@@ -41,6 +41,8 @@ mod send_once_right;
 mod send_right;
 mod sender;
 mod sys;
+#[cfg(test)]
+mod traps;
 
 pub use buffer::MessageBuffer;
 pub use deadline::Deadline;
@@ -68,9 +70,9 @@ mod sealed {
     impl Sealed for super::PortSet {}
 }
 
-/// How many times this process called `mach_msg` so far.
+/// How many times this thread called `mach_msg` so far.
 #[cfg(any(test, feature = "trap-counter"))]
 #[doc(hidden)]
 pub fn message_calls() -> u64 {
-    sys::MESSAGE_CALLS.load(core::sync::atomic::Ordering::Relaxed)
+    sys::MESSAGE_CALLS.get()
 }

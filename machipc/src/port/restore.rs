@@ -56,10 +56,10 @@ fn attachments(message: &[u8], rights: &Rights<'_, '_>, kept: usize) {
     for (index, (attachment, found)) in pairs(message, rights).enumerate() {
         match (attachment, found) {
             // The right was made for this message alone, so whether it is there still tells whether it is ours.
-            (Attachment::File(_), Descriptor::Port { name, .. }) => {
-                if index >= kept || is_held(name, RightKind::Send) {
-                    release(name);
-                }
+            (Attachment::File(_), Descriptor::Port { name, .. })
+                if index >= kept || is_held(name, RightKind::Send) =>
+            {
+                release(name);
             }
             _ if index < kept => {}
             // NULL is what an empty cell was written as; another attachment may have emptied it.

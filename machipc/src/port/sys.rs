@@ -8,9 +8,11 @@ use crate::mach::{self, kern_return_t, mach_task_self};
 
 use super::MachError;
 
-/// How many times this process called `mach_msg`, in builds that count.
 #[cfg(any(test, feature = "trap-counter"))]
-pub(super) static MESSAGE_CALLS: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+thread_local! {
+    /// How many times this thread called `mach_msg`. Each call is one trap into the kernel on Darwin.
+    pub(super) static MESSAGE_CALLS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
 
 /// Sends from `send`, receives into `receive`, or both, in one `mach_msg`. `port` is received from. Either slice may be
 /// empty; the option bits for sending, receiving and their time-out come from the arguments, the rest from `option`.
@@ -28,7 +30,7 @@ pub(super) unsafe fn message(
     timeout: Option<u32>,
 ) -> kern_return_t {
     #[cfg(any(test, feature = "trap-counter"))]
-    MESSAGE_CALLS.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    MESSAGE_CALLS.set(MESSAGE_CALLS.get() + 1);
     let mut option = option;
     if !send.is_empty() {
         option |= mach::MACH_SEND_MSG;
