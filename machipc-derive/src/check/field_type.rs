@@ -1,0 +1,110 @@
+//! What a field's type may not be, as far as its spelling shows it.
+
+use syn::visit::Visit;
+use syn::{Lifetime, PathSegment, Type, TypeBareFn, TypePtr, TypeReference, TypeTraitObject};
+
+use crate::ast::{self, Field};
+use crate::report::Report;
+
+/// Types whose arguments say what a port carries or what a type is about: nothing of the arguments is in the message.
+pub const MARKERS: &[&str] = &["SendRight", "SendOnceRight", "ReceiveRight", "PhantomData"];
+/// Those of them that are ports.
+pub const PORTS: &[&str] = &["SendRight", "SendOnceRight", "ReceiveRight"];
+
+/// Puts what is wrong with the field's type into the report.
+pub fn check(field: &Field, report: &Report) {
+    unsized_type(field.ty, report);
+    match field.reply {
+        Some(answer) => Parts { report, in_reply: true }.visit_type(answer),
+        None => Parts { report, in_reply: false }.visit_type(field.ty),
+    }
+}
+
+/// A message is a value, and values have a size.
+fn unsized_type(ty: &Type, report: &Report) {
+    match ty {
+        Type::Slice(slice) => {
+            let element = quote::quote!(#slice).to_string();
+            report.at(
+                ty,
+                format_args!(
+                    "`{element}` has no size of its own: borrow it as `&'a {element}`, or own it as a `Vec`"
+                ),
+            );
+        }
+        Type::Path(path) if path.path.is_ident("str") => {
+            report.at(ty, "`str` has no size of its own: borrow it as `&'a str`, or own it as `String`");
+        }
+        _ => {}
+    }
+}
+
+/// Goes through all that a field's type is made of.
+struct Parts<'a> {
+    report: &'a Report,
+    /// Inside `Reply<…>`.
+    in_reply: bool,
+}
+
+impl<'ast> Visit<'ast> for Parts<'_> {
+    fn visit_type(&mut self, ty: &'ast Type) {
+        if ast::reply(ty).is_some() {
+            let message = if self.in_reply {
+                "an answer is not answered in its turn: send a right to a port instead"
+            } else {
+                "a `Reply` is a field of its own: it cannot be a part of another type"
+            };
+            self.report.at(ty, message);
+            return;
+        }
+        syn::visit::visit_type(self, ty);
+    }
+
+    fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+        if !MARKERS.iter().any(|marker| segment.ident == marker) {
+            syn::visit::visit_path_segment(self, segment);
+        }
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        if self.in_reply {
+            let message =
+                "an answer is owned, for the request's message may be gone when it comes: use an owned type";
+            self.report.at(lifetime, message);
+        } else if lifetime.ident == "static" {
+            let message = "what is borrowed from a message does not live for `'static`: \
+                           use a lifetime parameter of the type, or an owned type";
+            self.report.at(lifetime, message);
+        }
+    }
+
+    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        if let Some(keyword) = reference.mutability {
+            let message = "a message is read, never written to: borrow with `&`, or own the value";
+            self.report.at(keyword, message);
+        }
+        if self.in_reply && reference.lifetime.is_none() {
+            let message =
+                "an answer is owned, for the request's message may be gone when it comes: use an owned type";
+            self.report.at(reference.and_token, message);
+        }
+        syn::visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_type_ptr(&mut self, pointer: &'ast TypePtr) {
+        let message = "a pointer means nothing in another process: send the value, or memory out of line";
+        self.report.at(pointer, message);
+    }
+
+    fn visit_type_bare_fn(&mut self, function: &'ast TypeBareFn) {
+        let message = "a function means nothing in another process: send a right to a port that it can be asked through";
+        self.report.at(function, message);
+    }
+
+    fn visit_type_trait_object(&mut self, object: &'ast TypeTraitObject) {
+        self.report.at(
+            object,
+            "a trait object does not say which type it is: use an enum of the types that it can be",
+        );
+    }
+}

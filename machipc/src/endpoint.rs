@@ -1,0 +1,87 @@
+//! What the code that the macros generate is written with. Nothing here is for anybody else: all of it may change with any version.
+//!
+//! Generated code names everything through this module, so that it compiles under any crate name, without a prelude, and
+//! among types that are called `Result` or `Option`.
+
+pub use core::clone::Clone;
+pub use core::convert::Into;
+pub use core::default::Default;
+pub use core::marker::Send;
+pub use core::mem::{offset_of, size_of};
+pub use core::option::Option::{self, Some};
+pub use core::primitive::{i32, i128, str, usize};
+pub use core::result::Result::{self, Err, Ok};
+pub use std::fmt;
+pub use std::time::Duration;
+pub use std::vec::Vec;
+
+pub use machipc_derive::Endpoint;
+
+pub use crate::message::{
+    Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Pod, Schema,
+};
+pub use crate::{Client, Error, SendError};
+
+mod field;
+mod out_of_line;
+mod padding;
+
+pub use field::{Answer, Field, Part, PodField};
+pub use out_of_line::OutOfLine;
+pub use padding::assert_no_padding;
+
+/// Writes the tag that says which variant of an enum follows.
+#[inline]
+pub fn put_tag(out: &mut Encoder<'_>, tag: u32) {
+    out.pod(&tag);
+}
+
+/// Reads the tag of an enum.
+#[inline]
+pub fn take_tag(input: &mut Decoder<'_>) -> Result<u32, DecodeError> {
+    input.pod()
+}
+
+/// Writes an endpoint that is a part of another message: which variant, and behind its length the payload.
+pub fn put_endpoint<'m, M: MachMessage>(message: &'m M, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
+    out.pod(&message.message_id());
+    out.extension(|out| message.encode_payload(out))
+}
+
+/// Reads an endpoint that is a part of another message.
+pub fn take_endpoint<'de, M>(
+    input: &mut Decoder<'de>,
+    take: impl FnOnce(i32, &mut Decoder<'de>) -> Result<M, DecodeError>,
+) -> Result<M, DecodeError> {
+    let id = input.pod::<i32>()?;
+    input.extension(|input| take(id, input))
+}
+
+/// Reads plain data into a vector.
+pub fn take_pods<T: Pod>(count: usize, input: &mut Decoder<'_>) -> Result<Vec<T>, DecodeError> {
+    let borrowed = input.pod_slice::<T>(count)?;
+    let mut owned = Vec::with_capacity(count);
+    for value in borrowed {
+        // They are values: they were borrowed as such. Without `Copy` this is the way to have another.
+        let Ok(value) = T::try_read_from_bytes(value.as_bytes()) else {
+            return Err(DecodeError::new("bytes that changed while they were read"));
+        };
+        owned.push(value);
+    }
+    Ok(owned)
+}
+
+/// Describes how plain data lies in memory.
+pub fn describe_layout<T>(schema: &mut Schema) {
+    schema.push(&format!(" pod {}/{}", size_of::<T>(), align_of::<T>()));
+}
+
+/// Describes a discriminant.
+pub fn describe_number(schema: &mut Schema, number: i128) {
+    schema.push(&number.to_string());
+}
+
+/// In the place of what could not be generated. A program with such a call does not compile.
+pub fn never() -> ! {
+    unreachable!("the macro has reported an error")
+}
