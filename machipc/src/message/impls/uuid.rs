@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn sixteen_bytes_in_writing_order() {
         let uuid = Uuid::from_u128(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff);
-        let mut buffer = AlignedBuffer::new();
+        let (value, mut buffer) = ((1u8, uuid), AlignedBuffer::new());
         let mut out = Encoder::new(&mut buffer);
-        (1u8, uuid).encode(&mut out).unwrap();
+        value.encode(&mut out).unwrap();
         out.finish();
         assert_eq!(buffer.as_bytes()[..4], [1, 0x00, 0x11, 0x22]);
         assert_eq!(<(u8, Uuid)>::decode(&mut Decoder::new(buffer.as_bytes(), None)).unwrap(), (1, uuid));
