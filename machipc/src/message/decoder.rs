@@ -30,7 +30,7 @@ pub struct Decoder<'de> {
     /// An extension was skipped, unread: it may have held the attachments that are not asked for.
     skipped: bool,
     reply_taken: bool,
-    /// How much memory may still be set aside for elements that were not read yet, in bytes.
+    /// How much memory was set aside for elements before they were read, in bytes.
     promised: usize,
     attachments: Option<&'de dyn AttachmentSource>,
 }
@@ -48,7 +48,7 @@ impl<'de> Decoder<'de> {
             next_attachment: 0,
             skipped: false,
             reply_taken: false,
-            promised: payload.len().saturating_mul(4),
+            promised: 0,
             attachments,
         }
     }
@@ -230,8 +230,8 @@ impl<'de> Decoder<'de> {
     #[inline]
     pub fn room_for<T>(&mut self, count: usize) -> usize {
         let size = size_of::<T>().max(1);
-        let room = count.min(self.promised / size);
-        self.promised -= room * size;
+        let room = count.min(self.payload.len().saturating_mul(4).saturating_sub(self.promised) / size);
+        self.promised += room * size;
         room
     }
 

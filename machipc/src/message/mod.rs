@@ -48,8 +48,11 @@
 //! | `uuid::Uuid` (feature `uuid`) | 16 bytes, as they are written | `uuid` |
 //! | a struct | its fields; then its extension, if it has one | `#n` |
 //! | an enum | `u32` tag, then the variant's fields | `#n` |
+//! | an endpoint as a message | the variant's fields; the variant is the message's id | `#n` |
+//! | an endpoint inside a message | `i32` id of the variant, `u32` length in bytes, its fields | `#n` |
 //! | `OwnedFd` | `u32` index of an attachment | `file` |
-//! | rights, out-of-line memory | `u32` index of an attachment | their own |
+//! | rights, out-of-line memory, `#[mach(ool)]` fields | `u32` index of an attachment | their own |
+//! | `Reply<T>` | none: it is the reply right in the message's header | its own |
 //!
 //! In a sequence, map or set whose element (key and value together) may take no bytes ([`MIN_SIZE`](Encode::MIN_SIZE) is 0) a zero
 //! byte precedes each element, so that a count is always backed by as many bytes.
