@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
-use machipc::port::{Deadline, MessageBuffer};
+use machipc::port::{Deadline, MessageBuffer, Outgoing};
 use machipc::{
     Client, Context, Error, Host, LogLevel, LogRecord, MachMessage, OolBuffer, PeerPolicy, ReceiveRight,
     Reply, SendRight, ThreadPriority,
@@ -674,4 +674,26 @@ fn a_bare_receiver_can_stand_in_for_a_host() {
     let (number, reply) = received.decode::<Square>().unwrap();
     reply.send(number + 30).unwrap();
     assert_eq!(calling.join().unwrap().unwrap(), 42);
+}
+
+/// Sends the bytes of a `Square` that ends too early, as a request.
+#[test]
+fn what_is_malformed_is_answered_with_the_reason() {
+    let host = squares();
+    let right = host.send_right().unwrap();
+    let port = ReceiveRight::<()>::new().unwrap();
+    let (mut out, mut answer) = (MessageBuffer::new(), MessageBuffer::new());
+    // The whole message is a number and the caller's remaining time: cut before the one, in the other, and with more behind it.
+    for len in [0usize, 4, 12, 21] {
+        let fingerprint = <Square as MachMessage>::fingerprint();
+        let outgoing = Outgoing::encode(&mut out, machipc::message::PLAIN_ID, fingerprint, |out| {
+            out.bytes(&vec![0; len]);
+            Ok(())
+        });
+        let outgoing = outgoing.unwrap().copy_send(&right).make_reply(&port);
+        let received = outgoing.send_and_receive(&port, &mut answer, Deadline::after(WATCHDOG)).unwrap();
+        // Not a send-once notification: the host says something.
+        assert_eq!((received.id(), received.notification().is_none()), (0x2000_0001, true), "{len} bytes");
+    }
+    assert_eq!((host.stats().malformed, host.stats().handled), (4, 0));
 }

@@ -1,5 +1,6 @@
 //! A host's thread: receives, checks, decodes, calls the handler.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::context::Context;
@@ -7,12 +8,12 @@ use crate::error::Error;
 use crate::logger::LogLevel;
 use crate::message::{DecodeError, MachMessage};
 use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, Received, Sender};
-use crate::reply::take_decoded_deadline;
 use crate::reply::wire::{self, Refusal, Why};
+use crate::reply::{decoding, salvaged};
 
 use super::UNNAMED;
 use super::complaint::Complaints;
-use super::core::Core;
+use super::core::{Core, words_of};
 use super::pace::Pace;
 use super::stats::{Cause, Counters};
 use super::throughput::Throughput;
@@ -108,8 +109,15 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
         }
         let id = received.id();
         let name = std::any::type_name::<M>();
-        let decoded = received.decode_with(name, self.core.fingerprint, |input| M::decode_payload(id, input));
-        let deadline = take_decoded_deadline();
+        let (decoded, deadline) = decoding(|| {
+            // Our decoders do not panic, but a message type may bring one of its own.
+            catch_unwind(AssertUnwindSafe(|| {
+                received.decode_with(name, self.core.fingerprint, |input| M::decode_payload(id, input))
+            }))
+            .unwrap_or_else(|panic| {
+                Err(DecodeError::new(format!("the decoder panicked: {}", words_of(&*panic))))
+            })
+        });
         match decoded {
             Ok(message) => {
                 let log = &self.core.shared.log;
@@ -140,7 +148,7 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
                 sender.euid()
             ),
         );
-        let Some(right) = received.take_reply() else { return };
+        let Some(right) = received.take_reply().or_else(salvaged) else { return };
         let refusal = match cause {
             Cause::Foreign => Refusal::foreign(std::any::type_name::<M>(), self.core.fingerprint),
             Cause::Denied => Refusal::new(Why::Denied, String::new()),

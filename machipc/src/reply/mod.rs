@@ -133,7 +133,11 @@ impl<T> Reply<T> {
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         if let Some(right) = self.take_right() {
-            wire::refuse(right, &wire::Refusal::dropped());
+            if DECODING.get() {
+                SALVAGED.set(Some(right));
+            } else {
+                wire::refuse(right, &wire::Refusal::dropped());
+            }
         } else if let Some(slot) = self.slot.take() {
             // Nothing to do for a caller that has given up, or that waits at the port the reply has left to.
             let _ = slot.fill(Answer::Dropped);
@@ -185,7 +189,7 @@ impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
             // A time that the clock cannot express is as good as none.
             left => Instant::now().checked_add(Duration::from_nanos(left)),
         };
-        DECODED.set(deadline);
+        DECODED_DEADLINE.set(deadline);
         let right = ReplyRight::decode(input)?;
         Ok(Self { right, slot: None, deadline })
     }
@@ -197,13 +201,25 @@ impl<T: ReplyValue> MachMessage for Reply<T> {
 }
 
 thread_local! {
-    /// The deadline of the reply that this thread decoded last: the way from a field to the message's [`Context`](crate::Context).
-    static DECODED: Cell<Option<Instant>> = const { Cell::new(None) };
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+    static DECODED_DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    static SALVAGED: Cell<Option<ReplyRight>> = const { Cell::new(None) };
 }
 
-/// Takes the deadline that was in the message which this thread has just decoded.
-pub(crate) fn take_decoded_deadline() -> Option<Instant> {
-    DECODED.take()
+/// Decodes a message with `decode`. Returns with its result the deadline of the reply in it: the way from a field to the
+/// message's [`Context`](crate::Context).
+pub(crate) fn decoding<R>(decode: impl FnOnce() -> R) -> (R, Option<Instant>) {
+    DECODING.set(true);
+    DECODED_DEADLINE.set(None);
+    let result = decode();
+    DECODING.set(false);
+    (result, DECODED_DEADLINE.get())
+}
+
+/// The right of a reply that was dropped during the last [`decoding`], because the message around it turned out to be bad:
+/// with it the caller can be told what was wrong.
+pub(crate) fn salvaged() -> Option<ReplyRight> {
+    SALVAGED.take()
 }
 
 /// The remaining time of a caller that waits for ever.
