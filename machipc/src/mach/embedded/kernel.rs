@@ -22,6 +22,8 @@ pub(super) enum Doomed {
     Message(Message),
     Port(PortId),
     Right(Right),
+    /// A link whose peer is gone or broke the protocol.
+    Link(u32),
 }
 
 /// The state of one task.
@@ -257,7 +259,12 @@ impl Kernel {
                 self.free_port_slot(id);
             }
             Right::SendOnce(id) => match self.port(id).home {
-                Home::Link { .. } | Home::Dead => self.spend_send_once(id),
+                Home::Link { link, export } => {
+                    // Its owner sends the notification.
+                    self.spend_send_once(id);
+                    self.post(link, Frame::ReleaseOnce { export });
+                }
+                Home::Kernel | Home::Dead => self.spend_send_once(id),
                 Home::Space | Home::Transit(_) => {
                     self.notify(id, MACH_NOTIFY_SEND_ONCE, Vec::new());
                 }
@@ -279,16 +286,19 @@ impl Kernel {
             return;
         }
         match port.home {
-            Home::Dead if port.exports.is_empty() => {
+            Home::Kernel | Home::Dead => {
                 self.ports.remove(id.0);
             }
             Home::Link { link, export } => {
-                let frame = Frame::Release { export, count: port.imported };
+                let count = port.imported;
                 self.ports.remove(id.0);
-                self.links.forget_import(link, export);
-                self.post(link, frame);
+                // A send-once right was never counted: it is gone with its use or by a frame of its own.
+                if count > 0 {
+                    self.links.forget_import(link, export);
+                    self.post(link, Frame::Release { export, count });
+                }
             }
-            Home::Dead | Home::Space | Home::Transit(_) => {}
+            Home::Space | Home::Transit(_) => {}
         }
     }
 
@@ -345,6 +355,7 @@ impl Kernel {
                 Doomed::Port(port) => self.lose_receive_right(port),
                 Doomed::Right(right) => self.release(right),
                 Doomed::Message(message) => self.destroy_message(message),
+                Doomed::Link(link) => self.close_link(link),
             }
         }
     }
@@ -457,6 +468,15 @@ impl Kernel {
     }
 
     // ---- Waiters
+
+    /// Whether a wait goes on, for a thread that was woken. It may sleep again then.
+    pub(super) fn is_waiting(&mut self, waiter: WaiterId, parker: &Parker) -> bool {
+        let waits = self.waiters.get(waiter.0).is_some_and(|waiter| waiter.outcome.is_none());
+        if waits {
+            parker.reset();
+        }
+        waits
+    }
 
     /// Ends a wait and wakes its thread once the lock is released.
     pub(super) fn finish(&mut self, waiter: WaiterId, outcome: Outcome) {

@@ -93,8 +93,8 @@ pub(super) struct Message {
     /// Everything behind the header: body, descriptors (as the sender wrote them) and inline data.
     pub(super) bytes: Vec<u8>,
     pub(super) sender: Sender,
-    /// Which link's credit the message used up, to be returned when it is taken.
-    pub(super) credit: Option<u32>,
+    /// Link and export whose credit the message used up, to be returned when it is taken.
+    pub(super) credit: Option<(u32, u32)>,
 }
 
 impl Message {

@@ -10,19 +10,22 @@
 //! | `names`, `sets`, `services` | the calls on names, port sets, bootstrap names |
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
-//! | `memory` | out-of-line memory |
-//! | `wait` | threads asleep |
-//! | `link` | other processes |
+//! | `memory`, `fileport` | out-of-line memory, files |
+//! | `wait`, `poll` | threads asleep, and the one that polls |
+//! | `link`, `bootstrap` | other processes, and where to find them |
 
+mod bootstrap;
 mod copyin;
 mod copyout;
 mod draft;
 mod error_string;
+mod fileport;
 mod kernel;
 mod link;
 mod memory;
 mod message;
 mod names;
+mod poll;
 mod port;
 mod queue;
 mod request;
@@ -58,7 +61,13 @@ fn on_task<R>(
     if of != TASK_SELF {
         return Err(KERN_INVALID_TASK);
     }
-    task().with(f)
+    task().with(|kernel| {
+        // What other processes have told, deaths above all, comes before what this call sees.
+        if kernel.drain_links() {
+            kernel.bury_doomed();
+        }
+        f(kernel)
+    })
 }
 
 fn code(result: Result<(), kern_return_t>) -> kern_return_t {
@@ -596,11 +605,35 @@ pub(super) unsafe fn bootstrap_look_up(
 }
 
 pub(super) unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int {
-    let _ = (fd, port);
-    -1
+    if fd < 0 {
+        return fail(rustix::io::Errno::BADF);
+    }
+    // SAFETY: the caller owns the descriptor for the length of this call, as of any call that takes one.
+    let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    match task().make_fileport(file) {
+        Ok(name) => {
+            // SAFETY: `port` is valid for a write by the caller's word.
+            unsafe { port.write_unaligned(name) };
+            0
+        }
+        Err(error) => fail(error),
+    }
 }
 
 pub(super) fn fileport_makefd(port: mach_port_t) -> c_int {
-    let _ = port;
+    use std::os::fd::IntoRawFd;
+    match task().open_fileport(port) {
+        Ok(fd) => fd.into_raw_fd(),
+        Err(error) => fail(error),
+    }
+}
+
+/// Sets `errno` and returns -1.
+fn fail(error: rustix::io::Errno) -> c_int {
+    unsafe extern "C" {
+        safe fn __errno_location() -> *mut c_int;
+    }
+    // SAFETY: the C library's promise: the address of this thread's `errno`.
+    unsafe { __errno_location().write(error.raw_os_error()) };
     -1
 }

@@ -1,6 +1,8 @@
 //! A port: its queue, its rights' counts and who waits for it.
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::message::Message;
 use super::wait::WaiterId;
@@ -23,6 +25,8 @@ pub(super) enum Home {
     Transit(PortId),
     /// In another process, at the far end of a link, under that side's export id.
     Link { link: u32, export: u32 },
+    /// With the kernel: a fileport. Messages to it vanish; it lives as long as there are rights to it.
+    Kernel,
     /// Nowhere: the port has died. Its slot lives until the last right to it is gone.
     Dead,
 }
@@ -70,6 +74,8 @@ pub(super) struct Port {
     pub(super) exports: Vec<(u32, u32)>,
     /// Messages that may still be sent to a port of the far end before credit comes back.
     pub(super) credits: u32,
+    /// The file that a fileport stands for.
+    pub(super) file: Option<Arc<OwnedFd>>,
     /// Transfers of this right received from the far end and not yet returned.
     pub(super) imported: u32,
 }
@@ -96,6 +102,7 @@ impl Port {
             requests: Vec::new(),
             exports: Vec::new(),
             credits: 0,
+            file: None,
             imported: 0,
         }
     }
@@ -108,7 +115,8 @@ impl Port {
     pub(super) fn is_full(&self) -> bool {
         match self.home {
             Home::Link { .. } => self.credits == 0,
-            _ => self.queue.len() as u32 >= self.queue_limit,
+            Home::Kernel | Home::Dead => false,
+            Home::Space | Home::Transit(_) => self.queue.len() as u32 >= self.queue_limit,
         }
     }
 }

@@ -18,7 +18,7 @@ impl Kernel {
     /// the message down with it.
     pub(super) fn deliver(&mut self, id: PortId, message: Message) {
         match self.port(id).home {
-            Home::Dead => self.doomed.push(super::kernel::Doomed::Message(message)),
+            Home::Kernel | Home::Dead => self.doomed.push(super::kernel::Doomed::Message(message)),
             Home::Link { link, export } => self.transmit(link, export, message),
             Home::Space | Home::Transit(_) => {
                 if let Some(message) = self.hand_over(id, message) {

@@ -1,56 +1,303 @@
-//! Bootstrap names that this task owns.
+//! Bootstrap names of this task, and the connections that ask for them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use super::kernel::Kernel;
-use super::message::Right;
-use super::port::PortId;
-use crate::mach::*;
+use super::bootstrap::{self, Claim};
+use super::kernel::{Doomed, Kernel};
+use super::link::handshake::{self, Hello, Welcome};
+use super::link::{Frame, Memory, create_memory};
+use super::message::{Carried, Right};
+use super::poll::Key;
+use super::port::{Home, PortId};
+use super::slab::Slab;
+use super::space::Object;
+use super::task::Task;
+use crate::mach::{
+    BOOTSTRAP_NO_MEMORY, BOOTSTRAP_NOT_PRIVILEGED, BOOTSTRAP_SERVICE_ACTIVE, BOOTSTRAP_SUCCESS,
+    BOOTSTRAP_UNKNOWN_SERVICE, MACH_PORT_RIGHT_RECEIVE, kern_return_t, mach_port_name_t,
+};
 
-/// A name that this task has checked in or registered.
+/// How long an owner may take to answer before its name counts as unknown.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Connections that may be silent at the same time; the oldest goes first.
+const SILENT_MAX: usize = 256;
+
+type Result<T> = core::result::Result<T, kern_return_t>;
+
+/// A name that this task has checked in or registered. It holds a send right to its port, as launchd does.
 struct Service {
+    name: Vec<u8>,
     port: PortId,
+    claim: Claim,
 }
 
+/// The names of this task.
 pub(super) struct Services {
-    names: BTreeMap<Vec<u8>, Service>,
+    all: Slab<Service>,
+    by_name: BTreeMap<Vec<u8>, u32>,
 }
 
 impl Services {
     pub(super) fn new() -> Self {
-        Self { names: BTreeMap::new() }
+        Self { all: Slab::new(), by_name: BTreeMap::new() }
+    }
+
+    fn port_of(&self, name: &[u8]) -> Option<PortId> {
+        self.by_name.get(name).and_then(|&id| self.all.get(id)).map(|service| service.port)
+    }
+}
+
+impl Task {
+    pub(super) fn check_in(&'static self, name: &[u8]) -> Result<mach_port_name_t> {
+        let _one_at_a_time = self.bootstrap_lock();
+        if self.with(|kernel| kernel.services.port_of(name).is_some()) {
+            return Err(BOOTSTRAP_SERVICE_ACTIVE);
+        }
+        self.start_polling().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        let claim = bootstrap::claim(name)?;
+        self.with(|kernel| {
+            let port_name = kernel.allocate(MACH_PORT_RIGHT_RECEIVE).map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+            let port = kernel.receive_right(port_name).map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+            // The name's own right is none of the server's making: the make-send count stays 0.
+            kernel.add_service(name, port, claim);
+            Ok(port_name)
+        })
+    }
+
+    pub(super) fn register(&'static self, name: &[u8], port: mach_port_name_t) -> Result<()> {
+        let _one_at_a_time = self.bootstrap_lock();
+        let object = self.with(|kernel| {
+            if kernel.services.port_of(name).is_some() {
+                return Err(BOOTSTRAP_SERVICE_ACTIVE);
+            }
+            match kernel.entry(port).map(|entry| entry.object) {
+                Some(Object::Port { port, send: true, .. }) => Ok(port),
+                _ => Err(BOOTSTRAP_NO_MEMORY),
+            }
+        })?;
+        self.start_polling().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        let claim = bootstrap::claim(name)?;
+        self.with(|kernel| match kernel.entry(port).map(|entry| entry.object) {
+            Some(Object::Port { port, send: true, .. }) if port == object => {
+                kernel.add_service(name, port, claim);
+                Ok(())
+            }
+            _ => Err(BOOTSTRAP_NO_MEMORY),
+        })
+    }
+
+    pub(super) fn look_up(&'static self, name: &[u8]) -> Result<mach_port_name_t> {
+        let own = self.with(|kernel| {
+            let port = kernel.services.port_of(name)?;
+            let right = kernel.copy_send(port);
+            Some(kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY))
+        });
+        if let Some(own) = own {
+            return own;
+        }
+        self.start_polling().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        // A link that both sides had may end while the owner answers that the right is on it.
+        for _ in 0..8 {
+            if let Some(name) = self.ask(name)? {
+                return Ok(name);
+            }
+        }
+        Err(BOOTSTRAP_UNKNOWN_SERVICE)
+    }
+
+    /// Asks the owner of a name for a right. `None`: the answer refers to a link that is no more.
+    fn ask(&self, name: &[u8]) -> Result<Option<mach_port_name_t>> {
+        let socket = bootstrap::connect(name)?;
+        let (memory, ends) = create_memory().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        let nonce = self.with(|kernel| kernel.links.nonce);
+        handshake::greet(&socket, &nonce, name, &memory).map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+        wait_for_answer(&socket)?;
+        let (welcome, peer, introduction) =
+            handshake::receive_welcome(&socket).map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+        if !is_trusted(peer.security.val[0]) {
+            return Err(BOOTSTRAP_NOT_PRIVILEGED);
+        }
+        if welcome.code != BOOTSTRAP_SUCCESS {
+            return Err(welcome.code);
+        }
+        self.with(|kernel| {
+            if let Some(introduction) = introduction {
+                let carried = kernel.meet(introduction, false);
+                return match carried {
+                    Carried::Right(right) => {
+                        Ok(Some(kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY)?))
+                    }
+                    _ => Err(BOOTSTRAP_NO_MEMORY),
+                };
+            }
+            let link = match kernel.links.find(&welcome.nonce, &peer) {
+                Some(link) if welcome.existing => link,
+                _ if welcome.existing => return Ok(None),
+                _ => {
+                    let link = kernel.add_link(socket, Memory::Ours(ends), Some((peer, welcome.nonce)));
+                    let link = link.ok_or(BOOTSTRAP_NO_MEMORY)?;
+                    kernel.watch_link(link);
+                    link
+                }
+            };
+            let right = kernel
+                .import_send(link, welcome.export, welcome.credits)
+                .map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+            kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY).map(Some)
+        })
+    }
+
+    /// Takes the connections that wait at a name's listener.
+    pub(super) fn accept(&self, listener: u32) {
+        self.with(|kernel| {
+            while let Some(service) = kernel.services.all.get(listener) {
+                let Ok(socket) = bootstrap::accept(&service.claim.listener) else { return };
+                kernel.make_room_for_handshake();
+                kernel.await_hello(socket, None);
+            }
+        });
     }
 }
 
 impl Kernel {
-    pub(super) fn services_port_died(&mut self, id: PortId) {
-        let dead: Vec<_> = self
-            .services
-            .names
-            .iter()
-            .filter(|(_, service)| service.port == id)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in dead {
-            self.services.names.remove(&name);
-            self.release(Right::Send(id));
-        }
-    }
-
-    pub(super) fn check_in(&mut self, name: &[u8]) -> Result<mach_port_name_t, kern_return_t> {
-        if self.services.names.contains_key(name) {
-            return Err(BOOTSTRAP_SERVICE_ACTIVE);
-        }
-        let port_name = self.allocate(MACH_PORT_RIGHT_RECEIVE)?;
-        let port = self.receive_right(port_name)?;
-        self.port_mut(port).send_rights += 1;
-        self.services.names.insert(name.to_vec(), Service { port });
-        Ok(port_name)
-    }
-
-    pub(super) fn look_up(&mut self, name: &[u8]) -> Result<mach_port_name_t, kern_return_t> {
-        let port = self.services.names.get(name).ok_or(BOOTSTRAP_UNKNOWN_SERVICE)?.port;
+    fn add_service(&mut self, name: &[u8], port: PortId, claim: Claim) {
         let right = self.copy_send(port);
-        self.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY)
+        let id = self.services.all.insert(Service { name: name.to_vec(), port: right.port(), claim });
+        self.services.by_name.insert(name.to_vec(), id);
+        if let (Some(poller), Some(service)) = (self.links.poller, self.services.all.get(id)) {
+            // Without a place in the poll nobody would be heard: epoll is out of memory, and so are clients that try.
+            let _ = poller.register(&service.claim.listener, Key::Listener(id));
+        }
+    }
+
+    /// A port has died: the names that stood for it are free.
+    pub(super) fn services_port_died(&mut self, port: PortId) {
+        if self.services.by_name.is_empty() {
+            return;
+        }
+        let of_port = |(id, service): (u32, &Service)| (service.port == port).then_some(id);
+        let dead: Vec<u32> = self.services.all.iter().filter_map(of_port).collect();
+        for id in dead {
+            if let Some(service) = self.services.all.remove(id) {
+                self.services.by_name.remove(&service.name);
+                self.release(Right::Send(port));
+            }
+        }
+    }
+
+    /// Silent connections must not keep others out.
+    fn make_room_for_handshake(&mut self) {
+        while self.links.handshakes.len() >= SILENT_MAX {
+            let waiting = self.links.handshakes.iter();
+            let Some(oldest) = waiting.min_by_key(|(_, handshake)| handshake.since).map(|(key, _)| key)
+            else {
+                return;
+            };
+            self.drop_handshake(oldest);
+        }
+    }
+
+    /// A new connection has something to say.
+    pub(super) fn handshake_event(&mut self, key: u32) {
+        let Some(handshake) = self.links.handshakes.get(key) else { return };
+        match handshake::receive_hello(&handshake.socket) {
+            Ok(None) => {}
+            Ok(Some(hello)) if is_trusted(hello.peer.security.val[0]) => self.welcome(key, hello),
+            Ok(Some(_)) | Err(_) => self.drop_handshake(key),
+        }
+    }
+
+    /// Gives whoever said hello the right that it is here for.
+    fn welcome(&mut self, key: u32, hello: Hello) {
+        let Some(handshake) = self.links.handshakes.remove(key) else { return };
+        let socket = handshake.socket;
+        let mut welcome = Welcome {
+            nonce: self.links.nonce,
+            code: BOOTSTRAP_SUCCESS,
+            existing: false,
+            export: 0,
+            credits: 0,
+        };
+        let introduced = handshake.introduced.is_some();
+        let right = match handshake.introduced {
+            Some(right) => right,
+            None => match self.services.port_of(&hello.name) {
+                Some(port) => self.copy_send(port),
+                None => {
+                    welcome.code = BOOTSTRAP_UNKNOWN_SERVICE;
+                    let _ = handshake::send_welcome(&socket, &welcome, None);
+                    return;
+                }
+            },
+        };
+        if let Home::Link { link, export } = self.port(right.port()).home {
+            // A registered right of a third process's: the two get a link of their own.
+            let introduction = self.introduce_to(link, export);
+            self.release(right);
+            if introduction.is_none() {
+                welcome.code = BOOTSTRAP_NO_MEMORY;
+            }
+            let _ = handshake::send_welcome(&socket, &welcome, introduction);
+            return;
+        }
+        let existing = self.links.find(&hello.nonce, &hello.peer).filter(|_| !introduced);
+        welcome.existing = existing.is_some();
+        let (link, answer_on) = match existing {
+            Some(link) => (link, Some(socket)),
+            None => {
+                let peer = Some((hello.peer, hello.nonce));
+                let Some(link) = self.add_link(socket, Memory::Theirs(hello.memory), peer) else {
+                    self.release(right);
+                    return;
+                };
+                self.rewatch_link(link);
+                (link, None)
+            }
+        };
+        let once = matches!(right, Right::SendOnce(_));
+        match self.export_first(link, right) {
+            Some((export, credits)) => (welcome.export, welcome.credits) = (export, credits),
+            None => welcome.code = BOOTSTRAP_UNKNOWN_SERVICE,
+        }
+        let sent = match (&answer_on, self.link_socket(link)) {
+            (Some(socket), _) => handshake::send_welcome(socket, &welcome, None),
+            (None, Some(socket)) => handshake::send_welcome(socket, &welcome, None),
+            (None, None) => return,
+        };
+        if answer_on.is_none() && (sent.is_err() || welcome.code != BOOTSTRAP_SUCCESS) {
+            self.doomed.push(Doomed::Link(link));
+        } else if introduced && !once {
+            // An introduced peer has taken credit for one message for granted.
+            self.credit_introduced(link, welcome.export, welcome.credits);
+        }
+    }
+
+    fn credit_introduced(&mut self, link: u32, export: u32, credits: u32) {
+        match credits {
+            0 => self.grant_one(link, export),
+            1 => {}
+            more => self.post(link, Frame::Credit { export, count: more - 1 }),
+        }
+    }
+}
+
+/// Whether a peer with this effective uid may have a link with us: this user, or the superuser.
+fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
+fn wait_for_answer(socket: &std::os::fd::OwnedFd) -> Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) => return Err(BOOTSTRAP_UNKNOWN_SERVICE),
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Err(BOOTSTRAP_NO_MEMORY),
+        }
     }
 }

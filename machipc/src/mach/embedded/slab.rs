@@ -34,6 +34,17 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// Takes every value out.
+    pub(super) fn drain(&mut self) -> Vec<(u32, T)> {
+        self.free.clear();
+        let slots = core::mem::take(&mut self.slots);
+        slots
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, slot)| slot.map(|value| (index as u32, value)))
+            .collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }

@@ -178,9 +178,4 @@ impl Space {
             slot.entry.as_ref().map(|entry| (((index as u32) << 8) | u32::from(slot.generation), entry))
         })
     }
-
-    /// How many names are in use.
-    pub(super) fn len(&self) -> usize {
-        self.used
-    }
 }

@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use super::copyout::{Letter, trailer_size};
 use super::draft::Draft;
 use super::kernel::Kernel;
+use super::link::handshake;
 use super::message::{Message, Right, Sender};
+use super::poll::Poller;
 use super::queue::Found;
 use super::space::Object;
 use super::wait::{Awaited, Outcome, Parker, Taken, Waiter, WaiterId, Woken};
 use crate::mach::{
-    MACH_MSG_SUCCESS, MACH_PORT_DEAD, MACH_PORT_NULL, MACH_RCV_INTERRUPT, MACH_RCV_INTERRUPTED,
-    MACH_RCV_INVALID_DATA, MACH_RCV_INVALID_NAME, MACH_RCV_LARGE, MACH_RCV_LARGE_IDENTITY,
-    MACH_RCV_PORT_CHANGED, MACH_RCV_TIMED_OUT, MACH_RCV_TIMEOUT, MACH_RCV_TOO_LARGE, MACH_SEND_INTERRUPT,
-    MACH_SEND_INTERRUPTED, MACH_SEND_NO_BUFFER, MACH_SEND_NOTIFY, MACH_SEND_TIMED_OUT, MACH_SEND_TIMEOUT,
-    audit_token_t, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_msg_size_t,
-    mach_msg_timeout_t, mach_port_name_t, security_token_t,
+    MACH_MSG_SUCCESS, MACH_PORT_NULL, MACH_RCV_INTERRUPT, MACH_RCV_INTERRUPTED, MACH_RCV_INVALID_DATA,
+    MACH_RCV_INVALID_NAME, MACH_RCV_LARGE, MACH_RCV_LARGE_IDENTITY, MACH_RCV_PORT_CHANGED,
+    MACH_RCV_TIMED_OUT, MACH_RCV_TIMEOUT, MACH_RCV_TOO_LARGE, MACH_SEND_INTERRUPT, MACH_SEND_INTERRUPTED,
+    MACH_SEND_NO_BUFFER, MACH_SEND_NOTIFY, MACH_SEND_TIMED_OUT, MACH_SEND_TIMEOUT, mach_msg_header_t,
+    mach_msg_option_t, mach_msg_return_t, mach_msg_size_t, mach_msg_timeout_t, mach_port_name_t,
 };
 
 /// The most messages that a queue holds, whatever its limit.
@@ -32,20 +33,27 @@ pub(super) const BOOTSTRAP: mach_port_name_t = 0xffff_0103;
 pub(super) struct Task {
     kernel: Mutex<Kernel>,
     pub(super) sender: Sender,
+    poller: OnceLock<&'static Poller>,
+    /// Held through a bootstrap call: the directory and the kernel's names change together.
+    bootstrap: Mutex<()>,
 }
 
 /// This process's task.
 pub(super) fn task() -> &'static Task {
     static TASK: OnceLock<Task> = OnceLock::new();
-    TASK.get_or_init(|| Task { kernel: Mutex::new(Kernel::new()), sender: own_identity() })
+    TASK.get_or_init(|| {
+        let kernel = Kernel::new();
+        let sender = own_identity(&kernel.links.nonce);
+        Task { kernel: Mutex::new(kernel), sender, poller: OnceLock::new(), bootstrap: Mutex::new(()) }
+    })
 }
 
-fn own_identity() -> Sender {
+fn own_identity(nonce: &handshake::Nonce) -> Sender {
     use rustix::process::{getegid, geteuid, getgid, getpid, getuid};
-    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    let audit =
-        [uid, uid, gid, getuid().as_raw(), getgid().as_raw(), getpid().as_raw_nonzero().get() as u32, 0, 1];
-    Sender { security: security_token_t { val: [uid, gid] }, audit: audit_token_t { val: audit } }
+    let ucred = rustix::net::UCred { pid: getpid(), uid: geteuid(), gid: getegid() };
+    let mut sender = handshake::sender_of(ucred, nonce);
+    (sender.audit.val[3], sender.audit.val[4]) = (getuid().as_raw(), getgid().as_raw());
+    sender
 }
 
 impl Task {
@@ -54,16 +62,44 @@ impl Task {
         self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What polls the links, once there are any.
+    pub(super) fn poller(&self) -> Option<&'static Poller> {
+        self.poller.get().copied()
+    }
+
+    /// Makes sure that links and listeners are polled from now on.
+    pub(super) fn start_polling(&'static self) -> rustix::io::Result<()> {
+        let mut kernel = self.lock();
+        if kernel.links.poller.is_none() {
+            let poller: &'static Poller = Box::leak(Box::new(Poller::new()?));
+            kernel.links.poller = Some(poller);
+            if self.poller.set(poller).is_ok() {
+                self.start_janitor(poller);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn bootstrap_lock(&self) -> MutexGuard<'_, ()> {
+        self.bootstrap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `f` on the kernel, then destroys what is due and wakes who must be woken.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Kernel) -> R) -> R {
         let mut kernel = self.lock();
         let result = f(&mut kernel);
         kernel.bury_doomed();
+        if core::mem::take(&mut kernel.links.changed) {
+            if let Some(poller) = kernel.links.poller {
+                poller.set_watches(kernel.links.watches());
+            }
+        }
         if !kernel.wakes.is_empty() {
             let wakes = core::mem::take(&mut kernel.wakes);
             drop(kernel);
+            let bell = self.poller().map(Poller::bell);
             for parker in wakes {
-                parker.wake(None);
+                parker.wake(bell);
             }
         }
         result
@@ -120,6 +156,10 @@ impl Task {
         if kernel.port(port).queue.len() >= QUEUE_MAX {
             return send_back(kernel, message, 0, MACH_SEND_NO_BUFFER);
         }
+        if kernel.port(port).is_full() {
+            // Credit, or the port's death, may be on its way.
+            kernel.drain_links();
+        }
         match kernel.send_within_limit(port, message) {
             Ok(()) => Sent::Code(MACH_MSG_SUCCESS),
             Err(message) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
@@ -151,10 +191,14 @@ impl Task {
         waiter: WaiterId,
         parker: &Parker,
     ) -> mach_msg_return_t {
-        let code = match self.sleep(parker, deadline, option & MACH_SEND_INTERRUPT != 0) {
-            Woken::Notified => MACH_MSG_SUCCESS,
-            Woken::TimedOut => MACH_SEND_TIMED_OUT,
-            Woken::Interrupted => MACH_SEND_INTERRUPTED,
+        let code = loop {
+            match self.sleep(parker, deadline, option & MACH_SEND_INTERRUPT != 0) {
+                // A notification that was meant for an earlier wait says nothing.
+                Woken::Notified if self.with(|kernel| kernel.is_waiting(waiter, parker)) => {}
+                Woken::Notified => break MACH_MSG_SUCCESS,
+                Woken::TimedOut => break MACH_SEND_TIMED_OUT,
+                Woken::Interrupted => break MACH_SEND_INTERRUPTED,
+            }
         };
         let back = self.with(|kernel| {
             let awaited = kernel.waiters.get(waiter.0).map(|waiter| waiter.awaited);
@@ -197,12 +241,21 @@ impl Task {
         let large = option & MACH_RCV_LARGE != 0;
         let deadline = deadline(option & MACH_RCV_TIMEOUT != 0, timeout);
         let started = self.with(|kernel| {
-            start_receive(kernel, name, room, option, deadline)
+            let mut found = take_now(kernel, name, room, option);
+            if matches!(found, Received::Code(MACH_RCV_TIMED_OUT)) && kernel.drain_links() {
+                found = take_now(kernel, name, room, option);
+            }
+            start_waiting(kernel, found, name, room, option, deadline)
                 .map_message(|taken| kernel.copy_out(taken, option, room, buffer as usize))
         });
         let result = match started {
             Received::Wait(waiter, parker) => {
-                let woken = self.sleep(&parker, deadline, option & MACH_RCV_INTERRUPT != 0);
+                let woken = loop {
+                    match self.sleep(&parker, deadline, option & MACH_RCV_INTERRUPT != 0) {
+                        Woken::Notified if self.with(|kernel| kernel.is_waiting(waiter, &parker)) => {}
+                        woken => break woken,
+                    }
+                };
                 self.with(|kernel| {
                     end_receive(kernel, waiter, woken)
                         .map_message(|taken| kernel.copy_out(taken, option, room, buffer as usize))
@@ -227,16 +280,6 @@ impl Task {
             Received::TooLarge { .. } => MACH_RCV_TOO_LARGE,
             Received::Code(code) => code,
             Received::Wait(..) => MACH_RCV_INTERRUPTED,
-        }
-    }
-
-    /// Sleeps until the parker is notified. Signals end it only where `interruptible`.
-    fn sleep(&self, parker: &Parker, deadline: Option<Instant>, interruptible: bool) -> Woken {
-        loop {
-            match parker.sleep(deadline) {
-                Woken::Interrupted if !interruptible => {}
-                woken => return woken,
-            }
         }
     }
 }
@@ -270,39 +313,55 @@ impl<M> Received<M> {
     }
 }
 
-/// Takes a message that is there, or puts the thread among those that wait for one.
-fn start_receive(
+/// What a receive name stands for.
+fn awaited(kernel: &mut Kernel, name: mach_port_name_t) -> Option<Awaited> {
+    match kernel.entry(name).map(|entry| entry.object) {
+        Some(Object::Port { port, receive: true, .. }) => Some(Awaited::Port(port)),
+        Some(Object::Set(set)) => Some(Awaited::Set(set)),
+        _ => None,
+    }
+}
+
+/// Takes a message that is there; `TIMED_OUT` where there is none.
+fn take_now(
     kernel: &mut Kernel,
+    name: mach_port_name_t,
+    room: mach_msg_size_t,
+    option: mach_msg_option_t,
+) -> Received<Taken> {
+    let large = option & MACH_RCV_LARGE != 0;
+    let room = room.saturating_sub(trailer_size(option) as u32);
+    let found = match awaited(kernel, name) {
+        Some(Awaited::Set(set)) => kernel.take_from_set(set, room, large),
+        Some(Awaited::Port(port)) => kernel.take_from_port(port, room, large),
+        _ => return Received::Code(MACH_RCV_INVALID_NAME),
+    };
+    match found {
+        Found::Message(taken) => Received::Message(taken),
+        Found::TooLarge { port, size } => {
+            Received::TooLarge { name: kernel.port(port).name.unwrap_or(MACH_PORT_NULL), size }
+        }
+        Found::Nothing => Received::Code(MACH_RCV_TIMED_OUT),
+    }
+}
+
+/// Puts the thread among those that wait, where nothing was found and time is left.
+fn start_waiting(
+    kernel: &mut Kernel,
+    found: Received<Taken>,
     name: mach_port_name_t,
     room: mach_msg_size_t,
     option: mach_msg_option_t,
     deadline: Option<Instant>,
 ) -> Received<Taken> {
-    let large = option & MACH_RCV_LARGE != 0;
-    let room = room.saturating_sub(trailer_size(option) as u32);
-    if name == MACH_PORT_NULL || name == MACH_PORT_DEAD {
-        return Received::Code(MACH_RCV_INVALID_NAME);
-    }
-    let awaited = match kernel.entry(name).map(|entry| entry.object) {
-        Some(Object::Port { port, receive: true, .. }) => Awaited::Port(port),
-        Some(Object::Set(set)) => Awaited::Set(set),
-        _ => return Received::Code(MACH_RCV_INVALID_NAME),
-    };
-    let found = match awaited {
-        Awaited::Set(set) => kernel.take_from_set(set, room, large),
-        Awaited::Port(port) | Awaited::Room(port) => kernel.take_from_port(port, room, large),
-    };
-    match found {
-        Found::Message(taken) => return Received::Message(taken),
-        Found::TooLarge { port, size } => {
-            return Received::TooLarge { name: kernel.port(port).name.unwrap_or(MACH_PORT_NULL), size };
-        }
-        Found::Nothing => {}
-    }
+    let Received::Code(MACH_RCV_TIMED_OUT) = found else { return found };
     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-        return Received::Code(MACH_RCV_TIMED_OUT);
+        return found;
     }
+    let Some(awaited) = awaited(kernel, name) else { return Received::Code(MACH_RCV_INVALID_NAME) };
     let parker = Parker::current();
+    let room = room.saturating_sub(trailer_size(option) as u32);
+    let large = option & MACH_RCV_LARGE != 0;
     let waiter = Waiter { parker: parker.clone(), awaited, room, large, outcome: None };
     let waiter = WaiterId(kernel.waiters.insert(waiter));
     match awaited {
@@ -361,16 +420,4 @@ unsafe fn write_too_large(
 /// When a time-out is over; `None` is never.
 fn deadline(limited: bool, timeout: mach_msg_timeout_t) -> Option<Instant> {
     limited.then(|| Instant::now() + Duration::from_millis(u64::from(timeout)))
-}
-
-impl Task {
-    pub(super) fn check_in(&self, name: &[u8]) -> Result<mach_port_name_t, mach_msg_return_t> {
-        self.with(|kernel| kernel.check_in(name))
-    }
-    pub(super) fn register(&self, _name: &[u8], _port: mach_port_name_t) -> Result<(), mach_msg_return_t> {
-        Err(1100)
-    }
-    pub(super) fn look_up(&self, name: &[u8]) -> Result<mach_port_name_t, mach_msg_return_t> {
-        self.with(|kernel| kernel.look_up(name))
-    }
 }

@@ -59,6 +59,9 @@ pub(super) struct Waiter {
     pub(super) outcome: Option<Outcome>,
 }
 
+const NOTIFIED: u32 = 1;
+const PROMOTED: u32 = 2;
+
 const RUNNING: u32 = 0;
 const ON_FUTEX: u32 = 1;
 const ON_POLL: u32 = 2;
@@ -66,7 +69,7 @@ const ON_POLL: u32 = 2;
 /// One thread's place to sleep. A wake-up that comes before the sleep is not lost.
 #[derive(Default)]
 pub(super) struct Parker {
-    /// 1 once somebody has called `wake`.
+    /// `NOTIFIED` once somebody has called `wake`, `PROMOTED` after `promote`.
     notified: AtomicU32,
     /// Where the thread sleeps or is about to.
     sleeping: AtomicU32,
@@ -96,7 +99,7 @@ impl Parker {
     }
 
     pub(super) fn is_notified(&self) -> bool {
-        self.notified.load(Ordering::Acquire) == 1
+        self.notified.load(Ordering::Acquire) == NOTIFIED
     }
 
     /// Takes back a notification that was not the one awaited.
@@ -104,10 +107,24 @@ impl Parker {
         self.notified.store(0, Ordering::SeqCst);
     }
 
+    /// Wakes the thread to lead, unless something it waited for has come.
+    pub(super) fn promote(&self) {
+        if self.notified.compare_exchange(0, PROMOTED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+            && self.sleeping.load(Ordering::SeqCst) == ON_FUTEX
+        {
+            let _ = futex::wake(&self.notified, futex::Flags::PRIVATE, 1);
+        }
+    }
+
+    /// Whether the thread was woken only to lead.
+    pub(super) fn take_promotion(&self) -> bool {
+        self.notified.compare_exchange(PROMOTED, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
     /// Wakes the thread; `bell` is what wakes it from a poll.
     pub(super) fn wake(&self, bell: Option<&OwnedFd>) {
         // SeqCst, here and in the sleeps: either this side sees where the thread sleeps or the thread sees `notified`.
-        if self.notified.swap(1, Ordering::SeqCst) == 1 {
+        if self.notified.swap(NOTIFIED, Ordering::SeqCst) == NOTIFIED {
             return;
         }
         match self.sleeping.load(Ordering::SeqCst) {
@@ -127,7 +144,7 @@ impl Parker {
     pub(super) fn sleep(&self, deadline: Option<Instant>) -> Woken {
         self.sleeping.store(ON_FUTEX, Ordering::SeqCst);
         let woken = loop {
-            if self.notified.load(Ordering::SeqCst) == 1 {
+            if self.notified.load(Ordering::SeqCst) != 0 {
                 break Woken::Notified;
             }
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

@@ -1,0 +1,199 @@
+//! The bootstrap directory: names as socket files that other processes can find.
+//!
+//! A name is a listening socket in a directory that only its user can enter, beside a lock file. The lock is a POSIX record lock: the
+//! kernel drops it with the process, and a forked child does not inherit it. Whoever holds the lock owns the name; what a dead owner has
+//! left behind is removed by the next one who wants the name.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::mach::{
+    BOOTSTRAP_NO_MEMORY, BOOTSTRAP_NOT_PRIVILEGED, BOOTSTRAP_SERVICE_ACTIVE, BOOTSTRAP_UNKNOWN_SERVICE,
+    kern_return_t,
+};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Bytes of a name that its file's name shows.
+const SHOWN: usize = 48;
+/// The longest path that fits a socket address, with its NUL.
+const ADDRESS_MAX: usize = 107;
+
+/// A name that this process owns in the directory. Dropping it gives the name up.
+pub(super) struct Claim {
+    pub(super) listener: OwnedFd,
+    socket: PathBuf,
+    lock: PathBuf,
+    /// Holds the record lock while it is open.
+    _held: OwnedFd,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // While the lock is held nobody else can own these files.
+        let _ = std::fs::remove_file(&self.socket);
+        let _ = std::fs::remove_file(&self.lock);
+    }
+}
+
+/// Takes a name for this process.
+pub(super) fn claim(name: &[u8]) -> Result<Claim, kern_return_t> {
+    let directory = directory(true)?;
+    let (socket, lock) = paths(&directory, name);
+    let held = take_lock(&lock)?.ok_or(BOOTSTRAP_NOT_PRIVILEGED)?;
+    let listener = listen(&directory, &socket);
+    match listener {
+        Ok(listener) => Ok(Claim { listener, socket, lock, _held: held }),
+        Err(error) => {
+            let _ = std::fs::remove_file(&lock);
+            Err(code_of(error))
+        }
+    }
+}
+
+/// Connects to the owner of a name.
+pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
+    let directory = directory(false)?;
+    let (path, lock) = paths(&directory, name);
+    let socket = socket(SocketFlags::CLOEXEC).map_err(code_of)?;
+    // Connecting waits only while the owner's backlog is full.
+    loop {
+        match with_address(&directory, &path, |address| rustix::net::connect(&socket, address)) {
+            Ok(()) => break,
+            Err(Errno::INTR) => {}
+            Err(Errno::CONNREFUSED) => {
+                // Nobody listens: the owner has died. What it left goes, unless somebody else is just taking the name.
+                if let Ok(Some(held)) = take_lock(&lock) {
+                    let _ = std::fs::remove_file(&path);
+                    let _ = std::fs::remove_file(&lock);
+                    drop(held);
+                }
+                return Err(BOOTSTRAP_UNKNOWN_SERVICE);
+            }
+            Err(error) => return Err(code_of(error)),
+        }
+    }
+    rustix::io::ioctl_fionbio(&socket, true).map_err(code_of)?;
+    Ok(socket)
+}
+
+/// Accepts a connection, if one waits.
+pub(super) fn accept(listener: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+fn listen(directory: &Path, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    let _ = std::fs::remove_file(path);
+    with_address(directory, path, |address| rustix::net::bind(&socket, address))?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+fn socket(flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+}
+
+/// Runs `f` with the address of a socket file. A directory with a long path is reached through a descriptor.
+fn with_address(
+    directory: &Path,
+    path: &Path,
+    f: impl FnOnce(&SocketAddrUnix) -> rustix::io::Result<()>,
+) -> rustix::io::Result<()> {
+    if path.as_os_str().len() <= ADDRESS_MAX {
+        return f(&SocketAddrUnix::new(path)?);
+    }
+    let opened =
+        rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let number = std::os::fd::AsRawFd::as_raw_fd(&opened);
+    let file = path.file_name().unwrap_or_default();
+    f(&SocketAddrUnix::new(Path::new("/proc/self/fd").join(number.to_string()).join(file))?)
+}
+
+/// Takes the lock of a name. `None`: a living process has it.
+fn take_lock(path: &Path) -> Result<Option<OwnedFd>, kern_return_t> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // The file may be removed between opening and locking it; then it is no lock any more.
+    for _ in 0..64 {
+        let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map_err(code_of)?;
+        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::AGAIN | Errno::ACCESS) => return Ok(None),
+            Err(error) => return Err(code_of(error)),
+        }
+        let ours = rustix::fs::fstat(&file).map_err(code_of)?;
+        if rustix::fs::stat(path)
+            .is_ok_and(|there| (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino))
+        {
+            return Ok(Some(file));
+        }
+    }
+    Err(BOOTSTRAP_SERVICE_ACTIVE)
+}
+
+/// The paths of a name's socket and lock. The file's name shows the readable part of the name and ends in a hash of the whole.
+fn paths(directory: &Path, name: &[u8]) -> (PathBuf, PathBuf) {
+    let readable =
+        |&byte: &u8| if byte.is_ascii_alphanumeric() || b".-_".contains(&byte) { byte as char } else { '_' };
+    let shown: String = name.iter().take(SHOWN).map(readable).collect();
+    // 64-bit FNV-1a. The owner checks the name that a client asks for, so a collision costs a name and nothing else.
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let file = format!("{shown}-{hash:016x}");
+    (directory.join(format!("{file}.sock")), directory.join(format!("{file}.lock")))
+}
+
+/// The user's directory of names: `MACHIPC_BOOTSTRAP_DIR`, else `machipc` in `XDG_RUNTIME_DIR`, else one in the temporary directory. It must
+/// be a directory of this user's that nobody else can write to.
+fn directory(create: bool) -> Result<PathBuf, kern_return_t> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let uid = rustix::process::geteuid().as_raw();
+    let path = match (variable("MACHIPC_BOOTSTRAP_DIR"), variable("XDG_RUNTIME_DIR")) {
+        (Some(directory), _) => PathBuf::from(directory),
+        (None, Some(runtime)) => Path::new(&runtime).join("machipc"),
+        (None, None) => std::env::temp_dir().join(OsString::from(format!("machipc-{uid}"))),
+    };
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(BOOTSTRAP_NOT_PRIVILEGED);
+    }
+    if create {
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        if let Err(error) = builder.recursive(true).create(&path) {
+            tracing::error!(path = %path.display(), %error, "cannot make the bootstrap directory");
+            return Err(BOOTSTRAP_NOT_PRIVILEGED);
+        }
+    }
+    // Through the path and not a link at its end: a link could be another user's.
+    match rustix::fs::lstat(&path) {
+        Ok(stat) => {
+            let is_directory =
+                rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory;
+            if is_directory && stat.st_uid == uid && stat.st_mode & 0o022 == 0 {
+                return Ok(path);
+            }
+            tracing::error!(
+                path = %path.display(),
+                "the bootstrap directory is not a directory that this user alone can write to: remove it, or set MACHIPC_BOOTSTRAP_DIR"
+            );
+            Err(BOOTSTRAP_NOT_PRIVILEGED)
+        }
+        Err(Errno::NOENT) => Err(BOOTSTRAP_UNKNOWN_SERVICE),
+        Err(error) => Err(code_of(error)),
+    }
+}
+
+fn code_of(error: Errno) -> kern_return_t {
+    match error {
+        Errno::NOENT => BOOTSTRAP_UNKNOWN_SERVICE,
+        Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::LOOP => BOOTSTRAP_NOT_PRIVILEGED,
+        _ => BOOTSTRAP_NO_MEMORY,
+    }
+}

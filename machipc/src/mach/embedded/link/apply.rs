@@ -1,0 +1,451 @@
+//! Frames from a link into the kernel. Every id, count and length is the peer's word and is checked; a breach ends the link.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::super::kernel::Kernel;
+use super::super::memory::{MemoryError, Region};
+use super::super::message::{Carried, Item, Message, Right, Sender};
+use super::super::poll::Key;
+use super::super::port::{Home, Port, PortId};
+use super::frame::{ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, Reader, WireRight};
+use super::{Breach, Export, Frame, Handshake, Memory, RIGHTS_MAX, handshake};
+use crate::mach::{
+    MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
+    MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
+    MACH_NOTIFY_SEND_ONCE, MACH_NOTIFY_SEND_POSSIBLE,
+};
+
+/// The descriptors of a frame, taken in order.
+type Fds = std::vec::IntoIter<OwnedFd>;
+
+impl Kernel {
+    /// Does what a frame says.
+    pub(super) fn apply(
+        &mut self,
+        id: u32,
+        kind: u8,
+        body: Vec<u8>,
+        fds: Vec<OwnedFd>,
+    ) -> Result<(), Breach> {
+        let mut fds = fds.into_iter();
+        if kind == MESSAGE {
+            self.apply_message(id, &body, &mut fds)?;
+        } else {
+            match Frame::decode(kind, &body).ok_or(Breach)? {
+                Frame::Release { export, count } => self.apply_release(id, export, count)?,
+                Frame::ReleaseOnce { export } => {
+                    let right = self.take_once(id, export)?;
+                    self.release(right);
+                }
+                Frame::Dead { export } => self.apply_dead(id, export)?,
+                Frame::Credit { export, count } => self.apply_credit(id, export, count)?,
+                Frame::Introduce { export } => {
+                    let socket = fds.next().ok_or(Breach)?;
+                    self.apply_introduce(id, export, socket)?;
+                }
+            }
+        }
+        if fds.next().is_some() { Err(Breach) } else { Ok(()) }
+    }
+
+    fn apply_release(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let Some(Export::Send { port, given, .. }) = link.exports.get_mut(export) else { return Err(Breach) };
+        *given = given.checked_sub(count).ok_or(Breach)?;
+        let port = *port;
+        if *given == 0 {
+            link.exports.remove(export);
+            link.export_of.remove(&port);
+            self.drop_export(port, id, export);
+            self.release(Right::Send(port));
+        }
+        Ok(())
+    }
+
+    /// Takes a send-once right back from the peer.
+    fn take_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let Some(Export::Once { port }) = link.exports.get(export) else { return Err(Breach) };
+        let port = *port;
+        link.exports.remove(export);
+        self.drop_export(port, id, export);
+        Ok(Right::SendOnce(port))
+    }
+
+    fn apply_dead(&mut self, id: u32, export: u32) -> Result<(), Breach> {
+        let home = Home::Link { link: id, export };
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        if let Some(port) = link.imports.remove(&export) {
+            let count = self.port(port).imported;
+            self.post(id, Frame::Release { export, count });
+            self.kill_port(port);
+            return Ok(());
+        }
+        // A send-once right: its port stands in no table. Death is rare enough for a search; a right that has just been used is not found.
+        let port = self.ports.iter().find(|(_, port)| port.home == home).map(|(index, _)| PortId(index));
+        if let Some(port) = port {
+            self.post(id, Frame::ReleaseOnce { export });
+            self.kill_port(port);
+        }
+        Ok(())
+    }
+
+    fn apply_credit(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        // The right may have been given back meanwhile.
+        let Some(&port) = link.imports.get(&export) else { return Ok(()) };
+        let state = self.port_mut(port);
+        state.credits = state.credits.saturating_add(count);
+        self.fill_free_slots(port);
+        Ok(())
+    }
+
+    /// A peer introduces somebody to a port of ours: the right waits for whoever speaks at the other end of `socket`.
+    fn apply_introduce(&mut self, id: u32, export: u32, socket: OwnedFd) -> Result<(), Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let right = match link.exports.get(export) {
+            Some(&Export::Send { port, .. }) => self.copy_send(port),
+            Some(Export::Once { .. }) => self.take_once(id, export)?,
+            None => return Err(Breach),
+        };
+        self.await_hello(socket, Some(right));
+        Ok(())
+    }
+
+    /// Waits for what a new connection has to say.
+    pub(in super::super) fn await_hello(&mut self, socket: OwnedFd, introduced: Option<Right>) {
+        let handshake = Handshake { socket, introduced, since: Instant::now() };
+        let key = self.links.handshakes.insert(handshake);
+        let registered = match (self.links.poller, self.links.handshakes.get(key)) {
+            (Some(poller), Some(handshake)) => {
+                poller.register(&handshake.socket, Key::Handshake(key)).is_ok()
+            }
+            _ => false,
+        };
+        if !registered {
+            self.drop_handshake(key);
+        }
+    }
+
+    /// Gives a connection up, and what it was to get.
+    pub(in super::super) fn drop_handshake(&mut self, key: u32) {
+        if let Some(handshake) = self.links.handshakes.remove(key) {
+            if let Some(right) = handshake.introduced {
+                self.release(right);
+            }
+        }
+    }
+
+    fn apply_message(&mut self, id: u32, body: &[u8], fds: &mut Fds) -> Result<(), Breach> {
+        let mut reader = Reader::new(body);
+        let head = Head::read(&mut reader).ok_or(Breach)?;
+        let item_bytes = reader.take(head.items_len as usize).ok_or(Breach)?;
+        let bytes = reader.rest();
+        let large = bytes.len() + 24 > MACH_MSG_SIZE_MAX as usize;
+        if large || !bytes.len().is_multiple_of(4) || head.once > 1 || head.complex > 1 || head.kernel > 1 {
+            return Err(Breach);
+        }
+        let (destination, credit) = self.take_destination(id, head.export, head.once == 1)?;
+        let sender = self.links.get_mut(id).ok_or(Breach)?.peer;
+        let mut message = Message {
+            destination,
+            reply: Carried::Null,
+            reply_disposition: head.reply_disposition,
+            voucher: head.voucher,
+            id: head.id,
+            complex: head.complex == 1,
+            items: Vec::new(),
+            bytes: bytes.to_vec(),
+            sender,
+            credit,
+        };
+        let filled = self.fill(id, &mut message, &head, item_bytes, fds);
+        if filled.is_err() {
+            self.destroy_message(message);
+            return Err(Breach);
+        }
+        let port = message.destination.port();
+        self.deliver(port, message);
+        Ok(())
+    }
+
+    fn fill(
+        &mut self,
+        id: u32,
+        message: &mut Message,
+        head: &Head,
+        items: &[u8],
+        fds: &mut Fds,
+    ) -> Result<(), Breach> {
+        if head.kernel == 1 {
+            // A peer's kernel may notify a send-once right that we gave it, and nothing else may look like a kernel.
+            let known = matches!(
+                message.id,
+                MACH_NOTIFY_PORT_DELETED
+                    | MACH_NOTIFY_SEND_POSSIBLE
+                    | MACH_NOTIFY_PORT_DESTROYED
+                    | MACH_NOTIFY_NO_SENDERS
+                    | MACH_NOTIFY_SEND_ONCE
+                    | MACH_NOTIFY_DEAD_NAME
+            );
+            if !known || head.once == 0 {
+                return Err(Breach);
+            }
+            message.sender = Sender::KERNEL;
+        }
+        message.reply = self.take_wire_right(id, head.reply, u32::from(head.reply_disposition), fds)?;
+        let mut reader = Reader::new(items);
+        // Body, then at least 12 bytes a descriptor: what the copy-out writes over.
+        let mut descriptors = 4_usize;
+        let mut ports = 0_usize;
+        for _ in 0..head.item_count {
+            let (item, rights, size) = self.take_wire_item(id, &mut reader, fds)?;
+            message.items.push(item);
+            descriptors += size;
+            ports += rights;
+            if ports > MACH_MSG_PORTS_MAX as usize {
+                return Err(Breach);
+            }
+        }
+        let fits = descriptors <= message.bytes.len();
+        let counted =
+            message.bytes.first_chunk::<4>().map(|count| u32::from_le_bytes(*count)) == Some(head.item_count);
+        let shape = if message.complex { fits && counted } else { head.item_count == 0 };
+        if shape && reader.rest().is_empty() { Ok(()) } else { Err(Breach) }
+    }
+
+    /// The right that a message is addressed to, and whose credit it uses.
+    fn take_destination(
+        &mut self,
+        id: u32,
+        export: u32,
+        once: bool,
+    ) -> Result<(Right, Option<(u32, u32)>), Breach> {
+        if once {
+            return Ok((self.take_once(id, export)?, None));
+        }
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let Some(Export::Send { port, granted, queued, .. }) = link.exports.get_mut(export) else {
+            return Err(Breach);
+        };
+        let port = *port;
+        *granted = granted.checked_sub(1).ok_or(Breach)?;
+        *queued += 1;
+        Ok((self.copy_send(port), Some((id, export))))
+    }
+
+    fn take_wire_item(
+        &mut self,
+        id: u32,
+        reader: &mut Reader<'_>,
+        fds: &mut Fds,
+    ) -> Result<(Item, usize, usize), Breach> {
+        let (tag, option) = (reader.word().ok_or(Breach)?, reader.word().ok_or(Breach)?);
+        match tag {
+            ITEM_PORT => {
+                let right = reader.right().ok_or(Breach)?;
+                let carried = self.take_wire_right(id, right, option, fds)?;
+                Ok((Item::Port { carried, disposition: option as u8 }, 1, 12))
+            }
+            ITEM_GUARDED => {
+                let right = reader.right().ok_or(Breach)?;
+                let carried = self.take_wire_right(id, right, 16, fds)?;
+                Ok((Item::Guarded { carried, flags: option as u16 & 1 }, 1, 16))
+            }
+            ITEM_PORTS => {
+                let count = reader.word().ok_or(Breach)? as usize;
+                if count > MACH_MSG_PORTS_MAX as usize {
+                    return Err(Breach);
+                }
+                let mut carried = Vec::new();
+                for _ in 0..count {
+                    let right = reader.right().ok_or(Breach);
+                    match right.and_then(|right| self.take_wire_right(id, right, option, fds)) {
+                        Ok(right) => carried.push(right),
+                        Err(breach) => {
+                            self.destroy_items(vec![Item::Ports { carried, disposition: 0 }]);
+                            return Err(breach);
+                        }
+                    }
+                }
+                Ok((Item::Ports { carried, disposition: option as u8 }, count, 16))
+            }
+            ITEM_BYTES | ITEM_MEMFD => {
+                let len = reader.word().ok_or(Breach)? as usize;
+                let (kind, copy) = (option as u8, (option >> 8) as u8);
+                if (kind != MACH_MSG_OOL_DESCRIPTOR && kind != MACH_MSG_OOL_VOLATILE_DESCRIPTOR) || copy > 1 {
+                    return Err(Breach);
+                }
+                let region = match tag {
+                    ITEM_MEMFD => Region::from_memfd(fds.next().ok_or(Breach)?, len),
+                    _ => {
+                        let bytes = reader.take(len.next_multiple_of(4)).ok_or(Breach)?;
+                        if len == 0 {
+                            return Ok((Item::Memory { region: None, kind, copy }, 0, 16));
+                        }
+                        Region::copy_of(&bytes[..len])
+                    }
+                };
+                let region = match region {
+                    Ok(region) => Some(region),
+                    // This side has no memory left: the message arrives without it, as on a kernel that is short of it.
+                    Err(MemoryError::Exhausted) => None,
+                    Err(MemoryError::Unreadable | MemoryError::Unsealed) => return Err(Breach),
+                };
+                Ok((Item::Memory { region, kind, copy }, 0, 16))
+            }
+            _ => Err(Breach),
+        }
+    }
+
+    /// Makes a right of what a frame says; its kind must be that of the received disposition.
+    fn take_wire_right(
+        &mut self,
+        id: u32,
+        right: WireRight,
+        disposition: u32,
+        fds: &mut Fds,
+    ) -> Result<Carried, Breach> {
+        let expected = match right {
+            WireRight::Null | WireRight::Dead => {
+                return match disposition {
+                    0 | 16..=18 if right == WireRight::Null => Ok(Carried::Null),
+                    16..=18 => Ok(Carried::Dead),
+                    _ => Err(Breach),
+                };
+            }
+            WireRight::MineSend { .. }
+            | WireRight::YoursSend { .. }
+            | WireRight::ThirdSend
+            | WireRight::File => 17,
+            WireRight::MineOnce { .. } | WireRight::YoursOnce { .. } | WireRight::ThirdOnce => 18,
+        };
+        if disposition != expected {
+            return Err(Breach);
+        }
+        let right = match right {
+            WireRight::MineSend { export, credits } => self.import_send(id, export, credits)?,
+            WireRight::MineOnce { export } => self.import_once(id, export)?,
+            WireRight::YoursSend { export } => {
+                let link = self.links.get_mut(id).ok_or(Breach)?;
+                let Some(&Export::Send { port, .. }) = link.exports.get(export) else { return Err(Breach) };
+                self.copy_send(port)
+            }
+            WireRight::YoursOnce { export } => self.take_once(id, export)?,
+            WireRight::ThirdSend | WireRight::ThirdOnce => {
+                let socket = fds.next().ok_or(Breach)?;
+                return Ok(self.meet(socket, right == WireRight::ThirdOnce));
+            }
+            WireRight::File => self.make_file_right(Arc::new(fds.next().ok_or(Breach)?)),
+            WireRight::Null | WireRight::Dead => return Err(Breach),
+        };
+        Ok(Carried::Right(right))
+    }
+
+    /// A send right to a port of the peer's. A right that this task holds already coalesces with it.
+    pub(in super::super) fn import_send(
+        &mut self,
+        id: u32,
+        export: u32,
+        credits: u32,
+    ) -> Result<Right, Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        if let Some(&port) = link.imports.get(&export) {
+            let state = self.port_mut(port);
+            state.imported = state.imported.checked_add(1).ok_or(Breach)?;
+            return Ok(self.copy_send(port));
+        }
+        if link.imports.len() >= RIGHTS_MAX {
+            return Err(Breach);
+        }
+        let mut port = Port::new(Home::Link { link: id, export });
+        (port.imported, port.credits, port.send_rights) = (1, credits, 1);
+        let port = PortId(self.ports.insert(port));
+        if let Some(link) = self.links.get_mut(id) {
+            link.imports.insert(export, port);
+        }
+        Ok(Right::Send(port))
+    }
+
+    fn import_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
+        let mut port = Port::new(Home::Link { link: id, export });
+        port.send_once_rights = 1;
+        Ok(Right::SendOnce(PortId(self.ports.insert(port))))
+    }
+
+    /// Begins a link with the owner of a third process's port, who waits at the other end of `socket`. Nobody is waited for: what is sent
+    /// lies in the new link until the owner takes it up. Without memory or descriptors left the right is as good as dead.
+    pub(in super::super) fn meet(&mut self, socket: OwnedFd, once: bool) -> Carried {
+        let Some(id) = self.begin_link(socket) else { return Carried::Dead };
+        // The first export of a fresh link has id 0; the owner's credit for one message is this side's to assume (see `welcome`).
+        let right = if once { self.import_once(id, 0) } else { self.import_send(id, 0, 1) };
+        right.map_or(Carried::Dead, Carried::Right)
+    }
+
+    fn begin_link(&mut self, socket: OwnedFd) -> Option<u32> {
+        let (memory, ends) = super::create_memory().ok()?;
+        handshake::greet(&socket, &self.links.nonce, b"", &memory).ok()?;
+        let id = self.add_link(socket, Memory::Ours(ends), None)?;
+        self.watch_link(id);
+        Some(id)
+    }
+
+    /// A connection that was polled as a handshake is a link from now on.
+    pub(in super::super) fn rewatch_link(&mut self, id: u32) {
+        let poller = self.links.poller;
+        if let (Some(poller), Some(socket)) = (poller, self.link_socket(id)) {
+            if poller.rekey(socket, Key::Link(id)).is_err() {
+                self.doomed.push(super::super::kernel::Doomed::Link(id));
+            }
+        }
+    }
+
+    /// Has a link's socket polled.
+    pub(in super::super) fn watch_link(&mut self, id: u32) {
+        let poller = self.links.poller;
+        let registered = match (poller, self.link_socket(id)) {
+            (Some(poller), Some(socket)) => poller.register(socket, Key::Link(id)).is_ok(),
+            _ => false,
+        };
+        if !registered {
+            self.doomed.push(super::super::kernel::Doomed::Link(id));
+        }
+    }
+}
+
+/// The fixed part of a message frame.
+struct Head {
+    export: u32,
+    once: u8,
+    reply_disposition: u8,
+    complex: u8,
+    kernel: u8,
+    id: i32,
+    voucher: u32,
+    reply: WireRight,
+    items_len: u32,
+    item_count: u32,
+}
+
+impl Head {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let export = reader.word()?;
+        let [once, reply_disposition, complex, kernel] = *reader.take(4)?.first_chunk()?;
+        let head = Self {
+            export,
+            once,
+            reply_disposition,
+            complex,
+            kernel,
+            id: reader.word()? as i32,
+            voucher: reader.word()?,
+            reply: reader.right()?,
+            items_len: reader.word()?,
+            item_count: reader.word()?,
+        };
+        let _padding = reader.word()?;
+        Some(head)
+    }
+}

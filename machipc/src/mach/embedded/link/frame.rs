@@ -1,0 +1,179 @@
+//! What goes over a link, as bytes. Everything a peer wrote is checked here or where it is applied; a breach ends the link.
+
+use crate::mach::MACH_MSG_SIZE_MAX;
+
+/// Length, kind and descriptor count.
+pub(super) const HEAD: usize = 8;
+
+/// The longest frame: the largest message, with room for what its descriptors add.
+pub(super) const FRAME_MAX: usize = MACH_MSG_SIZE_MAX as usize + 16 * 1024 * 1024;
+
+/// Bytes of a message frame before its items.
+pub(super) const MESSAGE_HEAD: usize = 40;
+
+pub(super) const MESSAGE: u8 = 1;
+pub(super) const RELEASE: u8 = 2;
+pub(super) const RELEASE_ONCE: u8 = 3;
+pub(super) const DEAD: u8 = 4;
+pub(super) const CREDIT: u8 = 5;
+pub(super) const INTRODUCE: u8 = 6;
+
+pub(super) const ITEM_PORT: u32 = 1;
+pub(super) const ITEM_GUARDED: u32 = 2;
+pub(super) const ITEM_BYTES: u32 = 3;
+pub(super) const ITEM_MEMFD: u32 = 4;
+pub(super) const ITEM_PORTS: u32 = 5;
+
+/// A frame that carries no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Frame {
+    /// The peer gives back `count` transfers of a send right to its port.
+    Release { export: u32, count: u32 },
+    /// A send-once right was destroyed unused.
+    ReleaseOnce { export: u32 },
+    /// The port has died. The holder answers with a release.
+    Dead { export: u32 },
+    /// That many more messages may be sent.
+    Credit { export: u32, count: u32 },
+    /// Whoever is at the other end of the descriptor gets the right; a send-once right is used up by this.
+    Introduce { export: u32 },
+}
+
+impl Frame {
+    pub(super) fn encode(self) -> [u8; 16] {
+        let (kind, fds, export, count) = match self {
+            Frame::Release { export, count } => (RELEASE, 0, export, count),
+            Frame::ReleaseOnce { export } => (RELEASE_ONCE, 0, export, 0),
+            Frame::Dead { export } => (DEAD, 0, export, 0),
+            Frame::Credit { export, count } => (CREDIT, 0, export, count),
+            Frame::Introduce { export } => (INTRODUCE, 1, export, 0),
+        };
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&head(8, kind, fds));
+        bytes[8..12].copy_from_slice(&export.to_le_bytes());
+        bytes[12..].copy_from_slice(&count.to_le_bytes());
+        bytes
+    }
+
+    /// Reads the body of a frame of this kind; `None` where there is no such frame.
+    pub(super) fn decode(kind: u8, body: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(body);
+        let (export, count) = (reader.word()?, reader.word()?);
+        if !reader.rest().is_empty() {
+            return None;
+        }
+        Some(match kind {
+            RELEASE => Frame::Release { export, count },
+            RELEASE_ONCE => Frame::ReleaseOnce { export },
+            DEAD => Frame::Dead { export },
+            CREDIT => Frame::Credit { export, count },
+            INTRODUCE => Frame::Introduce { export },
+            _ => return None,
+        })
+    }
+}
+
+/// A frame's head: length of the body, kind, number of descriptors that go with it.
+pub(super) fn head(len: usize, kind: u8, fds: usize) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&(len as u32).to_le_bytes());
+    head[4] = kind;
+    head[6..].copy_from_slice(&(fds as u16).to_le_bytes());
+    head
+}
+
+/// Length, kind and number of descriptors.
+pub(super) fn parse_head(head: [u8; HEAD]) -> (usize, u8, usize) {
+    let len = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    (len, head[4], usize::from(u16::from_le_bytes([head[6], head[7]])))
+}
+
+/// A right inside a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WireRight {
+    Null,
+    Dead,
+    /// A send right to a port of the writer's, under the writer's export id, with credit for that many messages.
+    MineSend {
+        export: u32,
+        credits: u32,
+    },
+    MineOnce {
+        export: u32,
+    },
+    /// A right to a port of the reader's, under the reader's export id.
+    YoursSend {
+        export: u32,
+    },
+    YoursOnce {
+        export: u32,
+    },
+    /// A right to a third process's port: its owner waits at the other end of the next descriptor.
+    ThirdSend,
+    ThirdOnce,
+    /// A fileport: the file is the next descriptor.
+    File,
+}
+
+impl WireRight {
+    pub(super) fn encode(self) -> [u8; 12] {
+        let words = match self {
+            WireRight::Null => [0, 0, 0],
+            WireRight::Dead => [1, 0, 0],
+            WireRight::MineSend { export, credits } => [2, export, credits],
+            WireRight::MineOnce { export } => [3, export, 0],
+            WireRight::YoursSend { export } => [4, export, 0],
+            WireRight::YoursOnce { export } => [5, export, 0],
+            WireRight::ThirdSend => [6, 0, 0],
+            WireRight::ThirdOnce => [7, 0, 0],
+            WireRight::File => [8, 0, 0],
+        };
+        let mut bytes = [0; 12];
+        for (index, word) in words.into_iter().enumerate() {
+            bytes[4 * index..4 * index + 4].copy_from_slice(&u32::to_le_bytes(word));
+        }
+        bytes
+    }
+}
+
+/// Reads a frame's body. Running out of bytes is `None`.
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(count)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    pub(super) fn word(&mut self) -> Option<u32> {
+        let bytes = self.take(4)?;
+        Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    pub(super) fn right(&mut self) -> Option<WireRight> {
+        let (tag, export, credits) = (self.word()?, self.word()?, self.word()?);
+        Some(match tag {
+            0 => WireRight::Null,
+            1 => WireRight::Dead,
+            2 => WireRight::MineSend { export, credits },
+            3 => WireRight::MineOnce { export },
+            4 => WireRight::YoursSend { export },
+            5 => WireRight::YoursOnce { export },
+            6 => WireRight::ThirdSend,
+            7 => WireRight::ThirdOnce,
+            8 => WireRight::File,
+            _ => return None,
+        })
+    }
+}

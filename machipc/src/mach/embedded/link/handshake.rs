@@ -1,0 +1,165 @@
+//! How two processes begin a link: one says what it wants and sends the memory, the other says who it is and what it gives.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::UCred;
+
+use super::super::message::Sender;
+use super::frame::Reader;
+use super::socket;
+use crate::mach::{audit_token_t, kern_return_t, security_token_t};
+
+/// A task's name for itself: random, new with each exec.
+pub(in super::super) type Nonce = [u8; 16];
+
+const HELLO: u8 = b'H';
+pub(super) const WELCOME: u8 = b'W';
+
+/// Protocol and version: both sides must say the same.
+const VERSION: u32 = 1;
+
+/// The longest bootstrap name in bytes.
+const NAME_MAX: usize = 127;
+
+/// Size of the buffer that a hello or a welcome fits in.
+const PACKET_MAX: usize = 256;
+
+/// What the connecting side says.
+pub(in super::super) struct Hello {
+    pub(in super::super) peer: Sender,
+    pub(in super::super) nonce: Nonce,
+    /// The bootstrap name that is looked up; empty after an introduction.
+    pub(in super::super) name: Vec<u8>,
+    pub(in super::super) memory: OwnedFd,
+}
+
+/// What the accepting side answers.
+pub(in super::super) struct Welcome {
+    pub(in super::super) nonce: Nonce,
+    /// A bootstrap code.
+    pub(in super::super) code: kern_return_t,
+    /// The right goes over the link that the two processes have already; this connection ends.
+    pub(in super::super) existing: bool,
+    pub(in super::super) export: u32,
+    pub(in super::super) credits: u32,
+}
+
+/// A new name for this task.
+pub(super) fn own_nonce() -> Nonce {
+    let mut nonce = [0; 16];
+    // The call fails only where the kernel has no randomness at all; process id and time tell tasks apart then.
+    if rustix::rand::getrandom(&mut nonce[..], rustix::rand::GetRandomFlags::empty()) != Ok(16) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        nonce[..8].copy_from_slice(&(now.tv_nsec as u64 ^ (now.tv_sec as u64) << 30).to_le_bytes());
+        nonce[8..12].copy_from_slice(&rustix::process::getpid().as_raw_nonzero().get().to_le_bytes());
+    }
+    nonce
+}
+
+/// The tokens of a process: ids from the kernel, and a version that tells it from an earlier process with its id.
+pub(in super::super) fn sender_of(credentials: UCred, nonce: &Nonce) -> Sender {
+    let (uid, gid) = (credentials.uid.as_raw(), credentials.gid.as_raw());
+    let pid = credentials.pid.as_raw_nonzero().get() as u32;
+    let version = u32::from_le_bytes([nonce[0], nonce[1], nonce[2], nonce[3]]) >> 1;
+    Sender {
+        security: security_token_t { val: [uid, gid] },
+        audit: audit_token_t { val: [uid, uid, gid, uid, gid, pid, 0, version] },
+    }
+}
+
+/// Sends a hello with the link's memory.
+pub(in super::super) fn greet(
+    socket: impl AsFd,
+    nonce: &Nonce,
+    name: &[u8],
+    memory: &OwnedFd,
+) -> rustix::io::Result<()> {
+    let mut packet = vec![HELLO, 0, 0, 0];
+    packet.extend_from_slice(&VERSION.to_le_bytes());
+    packet.extend_from_slice(nonce);
+    packet.extend_from_slice(name);
+    socket::send(socket, &packet, &[memory.as_fd()])
+}
+
+/// Receives a hello. `Ok(None)`: it has not come yet; an error: the peer is gone or does not speak our protocol.
+pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Option<Hello>> {
+    let mut bytes = [0; PACKET_MAX];
+    let packet = match socket::receive(socket, &mut bytes) {
+        Err(rustix::io::Errno::AGAIN) => return Ok(None),
+        Err(error) => return Err(error),
+        Ok(None) => return Err(rustix::io::Errno::PIPE),
+        Ok(Some(packet)) => packet,
+    };
+    let credentials = match packet.credentials {
+        Some(credentials) => credentials,
+        None => rustix::net::sockopt::socket_peercred(socket)?,
+    };
+    let mut fds = packet.fds;
+    let parsed = parse_hello(&bytes[..packet.len]);
+    match (parsed, fds.pop(), fds.is_empty()) {
+        (Some((nonce, name)), Some(memory), true) => {
+            Ok(Some(Hello { peer: sender_of(credentials, &nonce), nonce, name: name.to_vec(), memory }))
+        }
+        _ => Err(rustix::io::Errno::PROTO),
+    }
+}
+
+fn parse_hello(bytes: &[u8]) -> Option<(Nonce, &[u8])> {
+    let mut reader = Reader::new(bytes);
+    let kind = reader.word()?;
+    let version = reader.word()?;
+    let nonce = reader.take(16)?.try_into().ok()?;
+    let name = reader.rest();
+    (kind == u32::from(HELLO) && version == VERSION && name.len() <= NAME_MAX).then_some((nonce, name))
+}
+
+/// Answers a hello. With `introduction` the right is behind that socket, and this connection ends.
+pub(in super::super) fn send_welcome(
+    socket: impl AsFd,
+    welcome: &Welcome,
+    introduction: Option<OwnedFd>,
+) -> rustix::io::Result<()> {
+    let mut packet = vec![WELCOME, u8::from(welcome.existing), 0, 0];
+    packet.extend_from_slice(&VERSION.to_le_bytes());
+    packet.extend_from_slice(&welcome.nonce);
+    for word in [welcome.code as u32, welcome.export, welcome.credits] {
+        packet.extend_from_slice(&word.to_le_bytes());
+    }
+    match &introduction {
+        Some(introduction) => socket::send(socket, &packet, &[introduction.as_fd()]),
+        None => socket::send(socket, &packet, &[]),
+    }
+}
+
+/// Receives the answer to a hello; the socket is readable. Also tells who sent it, and gives the socket of an introduction.
+pub(in super::super) fn receive_welcome(
+    socket: &OwnedFd,
+) -> rustix::io::Result<(Welcome, Sender, Option<OwnedFd>)> {
+    let mut bytes = [0; PACKET_MAX];
+    let mut packet = socket::receive(socket, &mut bytes)?.ok_or(rustix::io::Errno::PIPE)?;
+    let welcome = parse_welcome(&bytes[..packet.len]).ok_or(rustix::io::Errno::PROTO)?;
+    let credentials = rustix::net::sockopt::socket_peercred(socket)?;
+    let sender = sender_of(credentials, &welcome.nonce);
+    Ok((welcome, sender, packet.fds.pop()))
+}
+
+fn parse_welcome(bytes: &[u8]) -> Option<Welcome> {
+    let mut reader = Reader::new(bytes);
+    let kind = reader.word()?;
+    let version = reader.word()?;
+    let nonce = reader.take(16)?.try_into().ok()?;
+    let (code, export, credits) = (reader.word()?, reader.word()?, reader.word()?);
+    (kind & 0xff == u32::from(WELCOME) && version == VERSION).then_some(Welcome {
+        nonce,
+        code: code as kern_return_t,
+        existing: kind >> 8 & 0xff != 0,
+        export,
+        credits,
+    })
+}
+
+/// Who an introduced peer is, from its welcome.
+pub(super) fn identify(bytes: &[u8], credentials: Option<UCred>) -> Option<(Sender, Nonce)> {
+    let welcome = parse_welcome(bytes)?;
+    Some((sender_of(credentials?, &welcome.nonce), welcome.nonce))
+}

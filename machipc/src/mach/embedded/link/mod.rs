@@ -1,0 +1,581 @@
+//! Links to other processes: what each side has given the other, and what is on its way.
+//!
+//! A link is two rings for everything that is ordered, and a socket for descriptors, bells and death. The peer can name nothing but
+//! what it was given (`exports`); anything else is a breach that ends the link, and only the link.
+
+mod apply;
+mod frame;
+pub(super) mod handshake;
+mod ring;
+mod socket;
+mod transmit;
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+pub(super) use frame::Frame;
+pub(super) use ring::Watch;
+
+use super::kernel::{Doomed, Kernel};
+use super::message::{Message, Right, Sender};
+use super::poll::Poller;
+use super::port::PortId;
+use super::slab::Slab;
+use frame::{FRAME_MAX, HEAD};
+use handshake::Nonce;
+use ring::{Consumer, Producer};
+
+/// The most frames that are taken from one link before the others have their turn.
+const FRAMES_AT_ONCE: usize = 256;
+/// The most rights that one peer may hold of ours, and we of its.
+const RIGHTS_MAX: usize = 1 << 17;
+/// The most descriptors of a peer that wait for their frame.
+const FDS_WAITING_MAX: usize = 1024;
+/// Ids of links: a generation above, an index below.
+const INDEX_BITS: u32 = 16;
+
+/// A peer broke the protocol, or the link is gone: the link ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Breach;
+
+impl From<ring::Corrupt> for Breach {
+    fn from(_: ring::Corrupt) -> Self {
+        Breach
+    }
+}
+
+/// What the peer holds of ours.
+pub(super) enum Export {
+    Send {
+        port: PortId,
+        /// Transfers that the peer has not given back.
+        given: u32,
+        /// Messages that the peer may still send.
+        granted: u32,
+        /// Messages of the peer's in the queue.
+        queued: u32,
+        /// Messages taken from the queue, for which credit has not been returned yet.
+        owed: u32,
+    },
+    Once {
+        port: PortId,
+    },
+}
+
+/// A frame that did not fit into the ring yet.
+struct Waiting {
+    bytes: Vec<u8>,
+    at: usize,
+    fds: Vec<OwnedFd>,
+}
+
+/// A frame of which a part has arrived.
+struct Partial {
+    kind: u8,
+    len: usize,
+    fds: usize,
+    body: Vec<u8>,
+}
+
+/// One end of a link.
+pub(super) struct Link {
+    socket: OwnedFd,
+    tx: Producer,
+    rx: Consumer,
+    /// Who is at the other end, as this machine's kernel says.
+    pub(super) peer: Sender,
+    /// The peer's name for itself; meaningful only together with its process id.
+    pub(super) nonce: Nonce,
+    exports: Slab<Export>,
+    export_of: HashMap<PortId, u32>,
+    imports: HashMap<u32, PortId>,
+    waiting: VecDeque<Waiting>,
+    /// Frames that went to `waiting`, and of those the ones that have left it.
+    queued: u64,
+    flushed: u64,
+    partial: Option<Partial>,
+    fds: VecDeque<OwnedFd>,
+    /// Watched by whoever polls; otherwise a bell announces input.
+    active: bool,
+    /// The peer has yet to say who it is: it was introduced by a third process.
+    unidentified: bool,
+}
+
+impl Link {
+    /// What watches this link without the lock.
+    fn watch(&self) -> Watch {
+        self.rx.watch()
+    }
+
+    fn ring_bell(&self) {
+        // A full socket buffer holds bells already.
+        let _ = socket::send(&self.socket, b"B", &[]);
+    }
+
+    /// Sends a frame, or keeps it until there is room. The order of frames is the order of calls.
+    fn send(&mut self, head: &[u8], tail: &[u8], fds: Vec<OwnedFd>) -> Result<(), Breach> {
+        let len = (head.len() + tail.len()) as u32;
+        if self.waiting.is_empty() && self.tx.room(len)? >= len && self.send_fds(&fds)? {
+            self.tx.write(head);
+            self.tx.write(tail);
+            if self.tx.publish() {
+                self.ring_bell();
+            }
+            return Ok(());
+        }
+        let mut bytes = Vec::with_capacity(head.len() + tail.len());
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(tail);
+        self.waiting.push_back(Waiting { bytes, at: 0, fds });
+        self.queued += 1;
+        self.flush()
+    }
+
+    /// Moves what waits into the ring, as far as there is room.
+    fn flush(&mut self) -> Result<(), Breach> {
+        let mut written = false;
+        while let Some(mut front) = self.waiting.pop_front() {
+            if front.at == 0 && !front.fds.is_empty() {
+                if !self.send_fds(&front.fds)? {
+                    self.waiting.push_front(front);
+                    break;
+                }
+                front.fds.clear();
+            }
+            let rest = &front.bytes[front.at..];
+            let mut room = self.tx.room(rest.len() as u32)? as usize;
+            if room == 0 && self.tx.starve()? {
+                room = self.tx.room(rest.len() as u32)? as usize;
+            }
+            let count = rest.len().min(room);
+            self.tx.write(&rest[..count]);
+            written |= count > 0;
+            front.at += count;
+            if front.at < front.bytes.len() {
+                // Ask for a bell before looking for room once more, so that none is missed.
+                let more = count > 0 && self.tx.starve()?;
+                self.waiting.push_front(front);
+                if !more {
+                    break;
+                }
+            } else {
+                self.flushed += 1;
+            }
+        }
+        if written && self.tx.publish() {
+            self.ring_bell();
+        }
+        Ok(())
+    }
+
+    /// Sends descriptors ahead of their frame. Returns false when the socket has no room for them now.
+    fn send_fds(&self, fds: &[OwnedFd]) -> Result<bool, Breach> {
+        // Packets are all or nothing: only a first packet may be refused without loss, so more than one packet's worth never leaves
+        // in one frame (see `transmit`).
+        if fds.is_empty() {
+            return Ok(true);
+        }
+        let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| fd.as_fd()).collect();
+        match socket::send(&self.socket, b"F", &borrowed) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOBUFS | rustix::io::Errno::TOOMANYREFS) => {
+                Ok(false)
+            }
+            Err(_) => Err(Breach),
+        }
+    }
+
+    /// Reads what the socket has: bells are forgotten, descriptors kept for their frames. `Ok(false)`: the peer has hung up.
+    fn read_socket(&mut self) -> Result<bool, Breach> {
+        let mut bytes = [0; 64];
+        loop {
+            match socket::receive(&self.socket, &mut bytes) {
+                Ok(Some(packet)) => {
+                    if self.unidentified && bytes[0] == handshake::WELCOME {
+                        let peer = handshake::identify(&bytes[..packet.len], packet.credentials);
+                        (self.peer, self.nonce) = peer.ok_or(Breach)?;
+                        self.unidentified = false;
+                        continue;
+                    }
+                    if packet.len == 0 || self.fds.len() + packet.fds.len() > FDS_WAITING_MAX {
+                        return Err(Breach);
+                    }
+                    self.fds.extend(packet.fds);
+                }
+                Ok(None) => return Ok(false),
+                Err(rustix::io::Errno::AGAIN) => return Ok(true),
+                Err(rustix::io::Errno::CONNRESET) => return Ok(false),
+                Err(_) => return Err(Breach),
+            }
+        }
+    }
+
+    /// The next whole frame: kind, body, descriptors.
+    fn next_frame(&mut self) -> Result<Option<(u8, Vec<u8>, Vec<OwnedFd>)>, Breach> {
+        let mut partial = match self.partial.take() {
+            Some(partial) => partial,
+            None => {
+                if (self.rx.available()? as usize) < HEAD {
+                    return Ok(None);
+                }
+                let mut head = [0; HEAD];
+                self.rx.read(&mut head);
+                let (len, kind, fds) = frame::parse_head(head);
+                if len > FRAME_MAX || fds > socket::FDS_MAX {
+                    return Err(Breach);
+                }
+                Partial { kind, len, fds, body: Vec::new() }
+            }
+        };
+        let have = partial.body.len();
+        let count = (partial.len - have).min(self.rx.available()? as usize);
+        // Memory is taken as bytes arrive, not as the peer announces them.
+        partial.body.resize(have + count, 0);
+        self.rx.read(&mut partial.body[have..]);
+        if partial.body.len() < partial.len {
+            self.partial = Some(partial);
+            return Ok(None);
+        }
+        if self.fds.len() < partial.fds {
+            // They were sent before the frame, so they are in the socket.
+            self.read_socket()?;
+            if self.fds.len() < partial.fds {
+                return Err(Breach);
+            }
+        }
+        let fds = self.fds.drain(..partial.fds).collect();
+        Ok(Some((partial.kind, partial.body, fds)))
+    }
+}
+
+/// A connection on which the peer has yet to say what it wants.
+pub(super) struct Handshake {
+    pub(super) socket: OwnedFd,
+    /// What a peer gets that a third process introduced; whoever connected by itself asks for a name.
+    pub(super) introduced: Option<Right>,
+    pub(super) since: Instant,
+}
+
+/// All links of the task.
+pub(super) struct Links {
+    /// What polls the links' sockets; made with the first link.
+    pub(super) poller: Option<&'static Poller>,
+    /// This task's name for itself.
+    pub(super) nonce: Nonce,
+    pub(super) handshakes: Slab<Handshake>,
+    slots: Vec<(u32, Option<Box<Link>>)>,
+    free: Vec<u32>,
+    /// Links to be polled, or no longer: whoever polls looks here when it changes.
+    pub(super) changed: bool,
+    /// Links that are watched, and not silent until a bell.
+    watched: Vec<u32>,
+}
+
+impl Links {
+    pub(super) fn new() -> Self {
+        let (poller, handshakes) = (None, Slab::new());
+        Self {
+            poller,
+            nonce: handshake::own_nonce(),
+            handshakes,
+            slots: Vec::new(),
+            free: Vec::new(),
+            changed: false,
+            watched: Vec::new(),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Link> {
+        let (generation, link) = self.slots.get_mut((id & ((1 << INDEX_BITS) - 1)) as usize)?;
+        if *generation != id >> INDEX_BITS {
+            return None;
+        }
+        link.as_deref_mut()
+    }
+
+    fn insert(&mut self, link: Link) -> Option<u32> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.slots.len() < 1 << INDEX_BITS => {
+                self.slots.push((0, None));
+                (self.slots.len() - 1) as u32
+            }
+            None => return None,
+        };
+        let (generation, slot) = &mut self.slots[index as usize];
+        *generation = (*generation + 1) & ((1 << (32 - INDEX_BITS)) - 1);
+        *slot = Some(Box::new(link));
+        let id = *generation << INDEX_BITS | index;
+        self.watched.push(id);
+        self.changed = true;
+        Some(id)
+    }
+
+    fn remove(&mut self, id: u32) -> Option<Box<Link>> {
+        self.get_mut(id)?;
+        let index = id & ((1 << INDEX_BITS) - 1);
+        let link = self.slots[index as usize].1.take();
+        self.free.push(index);
+        self.watched.retain(|&watched| watched != id);
+        self.changed = true;
+        link
+    }
+
+    /// Ids of all links.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        let ids = self.slots.iter().enumerate();
+        ids.filter_map(|(index, (generation, link))| {
+            link.as_ref().map(|_| generation << INDEX_BITS | index as u32)
+        })
+        .collect()
+    }
+
+    /// Links that whoever polls is to watch.
+    pub(super) fn watches(&mut self) -> Vec<Watch> {
+        let watched = self.watched.clone();
+        watched.into_iter().filter_map(|id| self.get_mut(id).map(|link| link.watch())).collect()
+    }
+
+    /// The link to the process that calls itself `nonce` and that this machine's kernel knows as `peer`.
+    pub(super) fn find(&self, nonce: &Nonce, peer: &Sender) -> Option<u32> {
+        let pid = |sender: &Sender| sender.audit.val[5];
+        self.ids().into_iter().find(|&id| {
+            let link = self.slots[(id & ((1 << INDEX_BITS) - 1)) as usize].1.as_deref();
+            link.is_some_and(|link| link.nonce == *nonce && pid(&link.peer) == pid(peer))
+        })
+    }
+
+    pub(super) fn forget_import(&mut self, link: u32, export: u32) {
+        if let Some(link) = self.get_mut(link) {
+            link.imports.remove(&export);
+        }
+    }
+
+    /// Whether frames wait for room that no bell may announce.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.slots.iter().filter_map(|(_, link)| link.as_ref()).any(|link| !link.waiting.is_empty())
+    }
+
+    /// Makes a link's input visible by its bell again. Returns false when there is some already.
+    pub(super) fn arm_all(&mut self) -> bool {
+        let mut watched = core::mem::take(&mut self.watched);
+        self.changed |= !watched.is_empty();
+        watched.retain(|&id| match self.get_mut(id) {
+            Some(link) if link.rx.arm() => {
+                link.active = false;
+                false
+            }
+            link => link.is_some(),
+        });
+        self.watched = watched;
+        self.watched.is_empty()
+    }
+
+    /// Watches a link from now on.
+    fn activate(&mut self, id: u32) {
+        let Some(link) = self.get_mut(id) else { return };
+        if !core::mem::replace(&mut link.active, true) {
+            self.watched.push(id);
+            self.changed = true;
+        }
+    }
+}
+
+/// Who made the link's memory.
+pub(super) enum Memory {
+    /// This side did.
+    Ours(Ends),
+    /// The peer did and sent it.
+    Theirs(OwnedFd),
+}
+
+/// This side's ends of the memory that it made.
+pub(super) struct Ends(Producer, Consumer);
+
+/// New memory for a link: what the peer gets, and this side's ends.
+pub(super) fn create_memory() -> rustix::io::Result<(OwnedFd, Ends)> {
+    let (fd, producer, consumer) = ring::create()?;
+    Ok((fd, Ends(producer, consumer)))
+}
+
+impl Kernel {
+    /// Adds a link. `None`: there are too many, or the peer's memory is not what it must be.
+    pub(super) fn add_link(
+        &mut self,
+        socket: OwnedFd,
+        memory: Memory,
+        peer: Option<(Sender, Nonce)>,
+    ) -> Option<u32> {
+        let unidentified = peer.is_none();
+        let (peer, nonce) = peer.unwrap_or((Sender::KERNEL, [0; 16]));
+        let (tx, rx) = match memory {
+            Memory::Ours(Ends(tx, rx)) => (tx, rx),
+            Memory::Theirs(fd) => ring::open(&fd).ok()?,
+        };
+        self.links.insert(Link {
+            socket,
+            tx,
+            rx,
+            peer,
+            nonce,
+            exports: Slab::new(),
+            export_of: HashMap::new(),
+            imports: HashMap::new(),
+            waiting: VecDeque::new(),
+            queued: 0,
+            flushed: 0,
+            partial: None,
+            fds: VecDeque::new(),
+            active: true,
+            unidentified,
+        })
+    }
+
+    /// The peer of an introduction has assumed credit for one message, where the port's limit grants none.
+    pub(super) fn grant_one(&mut self, id: u32, export: u32) {
+        let link = self.links.get_mut(id);
+        if let Some(Export::Send { granted, .. }) = link.and_then(|link| link.exports.get_mut(export)) {
+            *granted = 1;
+        }
+    }
+
+    /// The link's socket.
+    pub(super) fn link_socket(&mut self, id: u32) -> Option<BorrowedFd<'_>> {
+        self.links.get_mut(id).map(|link| link.socket.as_fd())
+    }
+
+    /// Sends a frame without a message.
+    pub(super) fn post(&mut self, id: u32, frame: Frame) {
+        self.post_with(id, frame, Vec::new());
+    }
+
+    fn post_with(&mut self, id: u32, frame: Frame, fds: Vec<OwnedFd>) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        if link.send(&frame.encode(), &[], fds).is_err() {
+            self.doomed.push(Doomed::Link(id));
+        }
+    }
+
+    /// Takes what has arrived on every watched link. Returns whether there was anything.
+    pub(super) fn drain_links(&mut self) -> bool {
+        let mut any = false;
+        for index in 0..self.links.watched.len() {
+            // A link that ends meanwhile leaves the list only when the doomed are buried.
+            if let Some(&id) = self.links.watched.get(index) {
+                any |= self.drain_link(id);
+            }
+        }
+        any
+    }
+
+    fn drain_link(&mut self, id: u32) -> bool {
+        let mut any = false;
+        for _ in 0..FRAMES_AT_ONCE {
+            let Some(link) = self.links.get_mut(id) else { return any };
+            let before = link.rx.available();
+            let next = link.next_frame();
+            any |= before != Ok(0);
+            let result = match next {
+                Ok(None) => break,
+                Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),
+                Err(breach) => Err(breach),
+            };
+            if result.is_err() {
+                self.doomed.push(Doomed::Link(id));
+                return true;
+            }
+        }
+        let Some(link) = self.links.get_mut(id) else { return any };
+        if any && link.rx.advance() {
+            link.ring_bell();
+        }
+        if !link.waiting.is_empty() && link.flush().is_err() {
+            self.doomed.push(Doomed::Link(id));
+        }
+        any
+    }
+
+    /// The socket of a link has something: bells, descriptors, or the peer's end.
+    pub(super) fn link_event(&mut self, id: u32) {
+        self.links.activate(id);
+        let Some(link) = self.links.get_mut(id) else { return };
+        let open = link.read_socket() == Ok(true);
+        // What the peer sent before it went still counts.
+        while self.drain_link(id) && !open {}
+        if !open {
+            self.doomed.push(Doomed::Link(id));
+        }
+    }
+
+    /// The link has ended: what the peer held is released, what we held of it is dead.
+    pub(super) fn close_link(&mut self, id: u32) {
+        let Some(link) = self.links.remove(id) else { return };
+        let imported: Vec<PortId> = self
+            .ports
+            .iter()
+            .filter(|(_, port)| matches!(port.home, super::port::Home::Link { link, .. } if link == id))
+            .map(|(index, _)| PortId(index))
+            .collect();
+        for port in imported {
+            self.kill_port(port);
+        }
+        let mut exports = link.exports;
+        for export in exports.drain() {
+            match export {
+                (number, Export::Send { port, .. }) => {
+                    self.drop_export(port, id, number);
+                    self.release(Right::Send(port));
+                }
+                (number, Export::Once { port }) => {
+                    self.drop_export(port, id, number);
+                    self.release(Right::SendOnce(port));
+                }
+            }
+        }
+    }
+
+    // ---- Credit
+
+    /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
+    pub(super) fn return_credit(&mut self, message: &Message) {
+        let Some((id, export)) = message.credit else { return };
+        let limit = self.port(message.destination.port()).queue_limit;
+        let destination = message.destination.port();
+        let Some(link) = self.links.get_mut(id) else { return };
+        let Some(Export::Send { port, granted, queued, owed, .. }) = link.exports.get_mut(export) else {
+            return;
+        };
+        if *port != destination {
+            return;
+        }
+        *queued = queued.saturating_sub(1);
+        *owed += 1;
+        // A peer without credit waits for it; else credit goes back in batches.
+        if *owed >= (limit / 4).max(1) || *granted == 0 {
+            // With a lowered limit the peer has had more than its due, and what is owed is written off.
+            let count = (*owed).min(limit.saturating_sub(*granted + *queued));
+            *owed = 0;
+            if count > 0 {
+                *granted += count;
+                self.post(id, Frame::Credit { export, count });
+            }
+        }
+    }
+
+    /// The queue limit has changed: peers that hold send rights get more credit, where it was raised.
+    pub(super) fn regrant(&mut self, id: PortId) {
+        let limit = self.port(id).queue_limit;
+        for (link_id, export) in self.port(id).exports.clone() {
+            let Some(link) = self.links.get_mut(link_id) else { continue };
+            let Some(Export::Send { granted, queued, owed, .. }) = link.exports.get_mut(export) else {
+                continue;
+            };
+            let count = limit.saturating_sub(*granted + *owed + *queued);
+            if count > 0 {
+                *granted += count;
+                self.post(link_id, Frame::Credit { export, count });
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Messages onto a link: rights become ids in the export tables, memory becomes bytes or memfds.
+
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+
+use super::super::kernel::{Doomed, Kernel};
+use super::super::message::{Carried, Item, Message, Right, Sender};
+use super::super::port::{Home, PortId};
+use super::frame::{
+    self, HEAD, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD, WireRight,
+};
+use super::{Export, Frame, socket};
+
+/// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
+const INLINE_MEMORY: usize = 16 * 1024;
+/// And not more than this in one message.
+const INLINE_TOTAL: usize = 1024 * 1024;
+
+impl Kernel {
+    /// Sends a message to the port behind `export` of a link's peer. Its rights leave this task.
+    pub(in super::super) fn transmit(&mut self, id: u32, export: u32, mut message: Message) {
+        let once = matches!(message.destination, Right::SendOnce(_));
+        let mut fds = Vec::new();
+        let reply = core::mem::replace(&mut message.reply, Carried::Null);
+        let reply = self.wire_carried(id, reply, &mut fds);
+        let mut items = Vec::new();
+        let mut inline = 0;
+        let count = message.items.len();
+        for item in core::mem::take(&mut message.items) {
+            self.wire_item(id, item, &mut items, &mut inline, &mut fds);
+        }
+        let kernel = message.sender == Sender::KERNEL;
+        let mut head = Vec::with_capacity(HEAD + MESSAGE_HEAD + items.len());
+        let body = MESSAGE_HEAD + items.len() + message.bytes.len();
+        head.extend_from_slice(&frame::head(body, MESSAGE, fds.len()));
+        head.extend_from_slice(&export.to_le_bytes());
+        head.extend_from_slice(&[
+            u8::from(once),
+            message.reply_disposition,
+            u8::from(message.complex),
+            u8::from(kernel),
+        ]);
+        head.extend_from_slice(&message.id.to_le_bytes());
+        head.extend_from_slice(&message.voucher.to_le_bytes());
+        head.extend_from_slice(&reply.encode());
+        head.extend_from_slice(&(items.len() as u32).to_le_bytes());
+        head.extend_from_slice(&(count as u32).to_le_bytes());
+        head.extend_from_slice(&0_u32.to_le_bytes());
+        head.extend_from_slice(&items);
+        if fds.len() > socket::FDS_MAX {
+            // More descriptors than one packet carries: the message cannot go, and is lost as on a full system.
+            fds.clear();
+        } else if let Some(link) = self.links.get_mut(id) {
+            if link.send(&head, &message.bytes, fds).is_err() {
+                self.doomed.push(Doomed::Link(id));
+            }
+        }
+        // The frame speaks for the destination's right; it goes after the frame, so that its release does too.
+        match message.destination {
+            Right::SendOnce(port) => self.spend_send_once(port),
+            right => self.release(right),
+        }
+    }
+
+    fn wire_item(
+        &mut self,
+        id: u32,
+        item: Item,
+        out: &mut Vec<u8>,
+        inline: &mut usize,
+        fds: &mut Vec<OwnedFd>,
+    ) {
+        let words = |out: &mut Vec<u8>, words: &[u32]| {
+            words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+        };
+        match item {
+            Item::Port { carried, disposition } => {
+                words(out, &[ITEM_PORT, u32::from(disposition)]);
+                out.extend_from_slice(&self.wire_carried(id, carried, fds).encode());
+            }
+            Item::Guarded { carried, flags } => {
+                words(out, &[ITEM_GUARDED, u32::from(flags)]);
+                out.extend_from_slice(&self.wire_carried(id, carried, fds).encode());
+            }
+            Item::Ports { carried, disposition } => {
+                words(out, &[ITEM_PORTS, u32::from(disposition), carried.len() as u32]);
+                for carried in carried {
+                    out.extend_from_slice(&self.wire_carried(id, carried, fds).encode());
+                }
+            }
+            Item::Memory { region, kind, copy } => {
+                let options = u32::from(kind) | u32::from(copy) << 8;
+                let len = region.as_ref().map_or(0, |region| region.len());
+                match region {
+                    Some(region) if len > INLINE_MEMORY || *inline + len > INLINE_TOTAL => {
+                        match region.into_memfd() {
+                            Ok(fd) => {
+                                fds.push(fd);
+                                words(out, &[ITEM_MEMFD, options, len as u32]);
+                            }
+                            // No descriptor left: the receiver sees that memory is missing.
+                            Err(_) => words(out, &[ITEM_BYTES, options, 0]),
+                        }
+                    }
+                    region => {
+                        words(out, &[ITEM_BYTES, options, len as u32]);
+                        if let Some(region) = &region {
+                            out.extend_from_slice(region.as_slice());
+                        }
+                        out.resize(out.len().next_multiple_of(4), 0);
+                        *inline += len;
+                    }
+                }
+            }
+        }
+    }
+
+    fn wire_carried(&mut self, id: u32, carried: Carried, fds: &mut Vec<OwnedFd>) -> WireRight {
+        match carried {
+            Carried::Null => WireRight::Null,
+            Carried::Dead => WireRight::Dead,
+            Carried::Right(right) => self.wire_right(id, right, fds),
+        }
+    }
+
+    /// Turns a right into what the peer can make of it. The right is used up.
+    fn wire_right(&mut self, id: u32, right: Right, fds: &mut Vec<OwnedFd>) -> WireRight {
+        let port = right.port();
+        match (self.port(port).home, &right) {
+            (Home::Dead, Right::SendOnce(_)) => {
+                self.spend_send_once(port);
+                WireRight::Dead
+            }
+            (Home::Dead, _) => {
+                self.release(right);
+                WireRight::Dead
+            }
+            (Home::Link { link, export }, Right::Send(_)) if link == id => {
+                // Given back once the frame has gone: destruction runs after this.
+                self.doomed.push(Doomed::Right(right));
+                WireRight::YoursSend { export }
+            }
+            (Home::Link { link, export }, Right::SendOnce(_)) if link == id => {
+                self.spend_send_once(port);
+                WireRight::YoursOnce { export }
+            }
+            (Home::Link { link, export }, _) => self.introduce(link, export, right, fds),
+            (Home::Kernel, _) => {
+                let file = self.port(port).file.as_ref().map(|file| rustix::io::fcntl_dupfd_cloexec(file, 0));
+                self.doomed.push(Doomed::Right(right));
+                match file {
+                    Some(Ok(file)) => {
+                        fds.push(file);
+                        WireRight::File
+                    }
+                    // No descriptor left for the peer.
+                    _ => WireRight::Dead,
+                }
+            }
+            (_, Right::Send(_)) => self.export_send(id, port),
+            (_, Right::SendOnce(_)) => self.export_once(id, port),
+            (_, Right::Receive(_)) => {
+                // Refused at copy-in; a right that got here another way dies as in a message nobody can receive.
+                self.release(right);
+                WireRight::Dead
+            }
+        }
+    }
+
+    /// Gives the peer one more transfer of a send right to a local port. The right in hand becomes the export's, or is one too many.
+    fn export_send(&mut self, id: u32, port: PortId) -> WireRight {
+        let limit = self.port(port).queue_limit;
+        let Some(link) = self.links.get_mut(id) else {
+            self.doomed.push(Doomed::Right(Right::Send(port)));
+            return WireRight::Dead;
+        };
+        if let Some(&export) = link.export_of.get(&port) {
+            if let Some(Export::Send { given, .. }) = link.exports.get_mut(export) {
+                *given += 1;
+                self.release(Right::Send(port));
+                // It has its credit already.
+                return WireRight::MineSend { export, credits: 0 };
+            }
+        }
+        let export = link.exports.insert(Export::Send { port, given: 1, granted: limit, queued: 0, owed: 0 });
+        link.export_of.insert(port, export);
+        self.port_mut(port).exports.push((id, export));
+        WireRight::MineSend { export, credits: limit }
+    }
+
+    fn export_once(&mut self, id: u32, port: PortId) -> WireRight {
+        let Some(link) = self.links.get_mut(id) else {
+            self.doomed.push(Doomed::Right(Right::SendOnce(port)));
+            return WireRight::Dead;
+        };
+        let export = link.exports.insert(Export::Once { port });
+        self.port_mut(port).exports.push((id, export));
+        WireRight::MineOnce { export }
+    }
+
+    /// The first right that goes over a new link: export id and credits for the welcome.
+    pub(in super::super) fn export_first(&mut self, id: u32, right: Right) -> Option<(u32, u32)> {
+        let wire = match right {
+            Right::Send(port) if self.port(port).is_dead() => {
+                self.release(right);
+                return None;
+            }
+            Right::Send(port) => self.export_send(id, port),
+            Right::SendOnce(port) => self.export_once(id, port),
+            Right::Receive(_) => return None,
+        };
+        match wire {
+            WireRight::MineSend { export, credits } => Some((export, credits)),
+            WireRight::MineOnce { export } => Some((export, 0)),
+            _ => None,
+        }
+    }
+
+    /// Introduces this link's peer to the owner of a port behind another link.
+    fn introduce(&mut self, owner: u32, export: u32, right: Right, fds: &mut Vec<OwnedFd>) -> WireRight {
+        let Some(socket) = self.introduce_to(owner, export) else {
+            // Without a descriptor there is no way to the owner.
+            self.doomed.push(Doomed::Right(right));
+            return WireRight::Dead;
+        };
+        fds.push(socket);
+        if matches!(right, Right::SendOnce(_)) {
+            // The owner moves it to whoever it is introduced to.
+            self.spend_send_once(right.port());
+            WireRight::ThirdOnce
+        } else {
+            self.doomed.push(Doomed::Right(right));
+            WireRight::ThirdSend
+        }
+    }
+
+    /// Gives the owner of a port one end of a socket and returns the other: whoever speaks there gets the right, over a link of their own.
+    /// Nobody is waited for.
+    pub(in super::super) fn introduce_to(&mut self, owner: u32, export: u32) -> Option<OwnedFd> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
+        let (theirs, ours) = pair.ok()?;
+        for end in [&theirs, &ours] {
+            // The pair is this process's; who really is at the other end only each packet's sender tells.
+            rustix::net::sockopt::set_socket_passcred(end, true).ok()?;
+        }
+        self.post_with(owner, Frame::Introduce { export }, vec![theirs]);
+        Some(ours)
+    }
+}

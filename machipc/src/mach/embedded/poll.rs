@@ -1,0 +1,356 @@
+//! Who moves data between links and queues: one of the threads that wait, and where none waits, a janitor.
+//!
+//! At any time at most one thread *leads*: it polls the links, takes what comes into the queues and wakes whom that concerns. The others
+//! that wait are asleep on their parkers; when the leader has what it waited for, it hands the lead to one of them. So a message goes from
+//! the ring to the thread that waits for it without another thread in between. The janitor leads when no thread waits: deaths are noticed,
+//! connections accepted and rings emptied while the program does something else. It sleeps for good while a leader sleeps.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec};
+
+use super::link::Watch;
+use super::task::Task;
+use super::wait::{Parker, Woken};
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Bell,
+    Link(u32),
+    Listener(u32),
+    Handshake(u32),
+}
+
+impl Key {
+    fn encode(self) -> u64 {
+        let (kind, id) = match self {
+            Key::Bell => (0, 0),
+            Key::Link(id) => (1, id),
+            Key::Listener(id) => (2, id),
+            Key::Handshake(id) => (3, id),
+        };
+        kind << 32 | u64::from(id)
+    }
+
+    fn decode(data: u64) -> Self {
+        let id = data as u32;
+        match data >> 32 {
+            1 => Key::Link(id),
+            2 => Key::Listener(id),
+            3 => Key::Handshake(id),
+            _ => Key::Bell,
+        }
+    }
+}
+
+/// How often the janitor looks whether somebody leads.
+const JANITOR_PERIOD: Duration = Duration::from_millis(5);
+/// The longest that a leader spins before it sleeps: about what a wake-up from another processor costs.
+const SPIN_MAX: Duration = Duration::from_micros(50);
+const SPIN_MIN: Duration = Duration::from_micros(2);
+/// How many times a leader finds input before it looks at the sockets too.
+const DRAINS_PER_POLL: u32 = 128;
+
+/// What polls the sockets of links, listeners and handshakes.
+pub(super) struct Poller {
+    epoll: OwnedFd,
+    bell: OwnedFd,
+    leading: AtomicBool,
+    /// Counts how often the lead was taken, for the janitor.
+    leads: AtomicU64,
+    /// The leader sleeps: the janitor need not look.
+    pub(super) deep: AtomicU32,
+    /// The janitor has the lead and is to give it up.
+    wanted: AtomicBool,
+    janitor_leads: AtomicBool,
+    janitor: Mutex<Option<std::thread::Thread>>,
+    watches: Mutex<Vec<Watch>>,
+    drains: AtomicU32,
+    /// How long spinning has lately paid, in nanoseconds.
+    spin: AtomicU64,
+    several_cpus: bool,
+}
+
+impl Poller {
+    pub(super) fn new() -> rustix::io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        epoll::add(&epoll, &bell, EventData::new_u64(Key::Bell.encode()), EventFlags::IN)?;
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            epoll,
+            bell,
+            leading: AtomicBool::new(false),
+            leads: AtomicU64::new(0),
+            deep: AtomicU32::new(0),
+            wanted: AtomicBool::new(false),
+            janitor_leads: AtomicBool::new(false),
+            janitor: Mutex::new(None),
+            watches: Mutex::new(Vec::new()),
+            drains: AtomicU32::new(0),
+            spin: AtomicU64::new(SPIN_MAX.as_nanos() as u64),
+            several_cpus: cpus > 1,
+        })
+    }
+
+    /// Has a descriptor polled. It leaves the poll when it is closed.
+    pub(super) fn register(&self, fd: impl AsFd, key: Key) -> rustix::io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::RDHUP;
+        epoll::add(&self.epoll, fd, EventData::new_u64(key.encode()), flags)
+    }
+
+    /// What a descriptor's events are about from now on.
+    pub(super) fn rekey(&self, fd: impl AsFd, key: Key) -> rustix::io::Result<()> {
+        let flags = EventFlags::IN | EventFlags::RDHUP;
+        epoll::modify(&self.epoll, fd, EventData::new_u64(key.encode()), flags)
+    }
+
+    /// The descriptor that wakes the leader.
+    pub(super) fn bell(&self) -> &OwnedFd {
+        &self.bell
+    }
+
+    /// Replaces the links that are watched.
+    pub(super) fn set_watches(&self, watches: Vec<Watch>) {
+        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
+    }
+
+    fn has_input(&self) -> bool {
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).iter().any(Watch::has_input)
+    }
+
+    fn try_lead(&self) -> bool {
+        let free = self.leading.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if free {
+            self.leads.fetch_add(1, Ordering::Relaxed);
+        }
+        free
+    }
+
+    fn stop_leading(&self) {
+        self.leading.store(false, Ordering::SeqCst);
+    }
+
+    fn wake_janitor(&self) {
+        if let Some(janitor) = &*self.janitor.lock().unwrap_or_else(PoisonError::into_inner) {
+            janitor.unpark();
+        }
+    }
+
+    fn ring(&self) {
+        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
+    }
+
+    /// Waits for events. A signal ends it with `INTR`.
+    fn wait(&self, deadline: Option<Instant>) -> rustix::io::Result<Vec<Key>> {
+        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
+        let count = epoll::wait(&self.epoll, &mut events, timeout.as_ref())?;
+        let keys: Vec<Key> = events[..count].iter().map(|event| Key::decode(event.data.u64())).collect();
+        if keys.contains(&Key::Bell) {
+            let mut count = [0; 8];
+            let _ = rustix::io::read(&self.bell, &mut count);
+        }
+        Ok(keys)
+    }
+}
+
+impl Task {
+    /// Sleeps until the parker is notified. Signals end it only where `interruptible`.
+    pub(super) fn sleep(&self, parker: &Parker, deadline: Option<Instant>, interruptible: bool) -> Woken {
+        loop {
+            if parker.is_notified() {
+                return Woken::Notified;
+            }
+            let woken = match self.poller() {
+                Some(poller) if poller.try_lead() => {
+                    let woken = self.lead(poller, parker, deadline);
+                    poller.stop_leading();
+                    self.hand_lead_on(parker);
+                    woken
+                }
+                poller => {
+                    if let Some(poller) = poller.filter(|poller| poller.janitor_leads.load(Ordering::SeqCst))
+                    {
+                        poller.wanted.store(true, Ordering::SeqCst);
+                        poller.ring();
+                    }
+                    parker.sleep(deadline)
+                }
+            };
+            match woken {
+                Woken::Notified if parker.take_promotion() => {}
+                Woken::Interrupted if !interruptible => {}
+                woken => return woken,
+            }
+        }
+    }
+
+    /// Polls until the parker is notified.
+    fn lead(&self, poller: &Poller, parker: &Parker, deadline: Option<Instant>) -> Woken {
+        loop {
+            if self.spin(poller, parker, deadline) {
+                return Woken::Notified;
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Woken::TimedOut;
+            }
+            if !self.with(|kernel| kernel.links.arm_all()) {
+                continue;
+            }
+            if !parker.prepare_poll() {
+                parker.finish_poll();
+                return Woken::Notified;
+            }
+            poller.deep.store(1, Ordering::SeqCst);
+            // What the socket could not take is tried again soon; what the ring could not take is announced by a bell.
+            let retry = self.with(|kernel| kernel.links.is_stuck()).then(|| Instant::now() + JANITOR_PERIOD);
+            let until = [deadline, retry].into_iter().flatten().min();
+            let events = poller.wait(until);
+            poller.deep.store(0, Ordering::SeqCst);
+            parker.finish_poll();
+            poller.wake_janitor();
+            match events {
+                Ok(events) => self.handle(&events),
+                Err(rustix::io::Errno::INTR) => return Woken::Interrupted,
+                Err(_) => {}
+            }
+            if parker.is_notified() {
+                return Woken::Notified;
+            }
+        }
+    }
+
+    /// Watches the rings for a while. Returns true once the parker is notified.
+    fn spin(&self, poller: &Poller, parker: &Parker, deadline: Option<Instant>) -> bool {
+        let budget = poller.spin.load(Ordering::Relaxed);
+        let mut started = Instant::now();
+        let mut rounds = 0_u32;
+        loop {
+            if parker.is_notified() {
+                return true;
+            }
+            if poller.has_input() {
+                self.drain(poller);
+                if parker.is_notified() {
+                    // Spinning paid: more of it next time.
+                    poller.spin.store((budget * 2).min(SPIN_MAX.as_nanos() as u64), Ordering::Relaxed);
+                    return true;
+                }
+                started = Instant::now();
+                continue;
+            }
+            if !poller.several_cpus {
+                return false;
+            }
+            rounds += 1;
+            // The clock costs more than a look at the rings.
+            if rounds.is_multiple_of(16) {
+                let spent = started.elapsed();
+                if spent.as_nanos() as u64 >= budget {
+                    poller.spin.store((budget / 2).max(SPIN_MIN.as_nanos() as u64), Ordering::Relaxed);
+                    return false;
+                }
+                if deadline.is_some_and(|deadline| deadline <= started + spent) {
+                    return false;
+                }
+            }
+            core::hint::spin_loop();
+        }
+    }
+
+    /// Takes what has arrived into the queues; now and then also what the sockets have.
+    fn drain(&self, poller: &Poller) {
+        self.with(super::kernel::Kernel::drain_links);
+        if poller.drains.fetch_add(1, Ordering::Relaxed) % DRAINS_PER_POLL == DRAINS_PER_POLL - 1 {
+            if let Ok(events) = poller.wait(Some(Instant::now())) {
+                self.handle(&events);
+            }
+        }
+    }
+
+    fn handle(&self, events: &[Key]) {
+        for event in events {
+            match *event {
+                Key::Bell => {}
+                Key::Link(link) => self.with(|kernel| kernel.link_event(link)),
+                Key::Listener(listener) => self.accept(listener),
+                Key::Handshake(key) => self.with(|kernel| kernel.handshake_event(key)),
+            }
+        }
+    }
+
+    /// Lets another thread that waits take the lead.
+    fn hand_lead_on(&self, own: &Parker) {
+        let next = self.with(|kernel| {
+            let waiting = |waiter: &&super::wait::Waiter| waiter.outcome.is_none();
+            let other = |waiter: &&super::wait::Waiter| !core::ptr::eq(&raw const *waiter.parker, own);
+            let next = kernel.waiters.iter().map(|(_, waiter)| waiter).filter(waiting).find(other);
+            next.map(|waiter| waiter.parker.clone())
+        });
+        if let Some(next) = next {
+            next.promote();
+        }
+    }
+
+    // ---- The janitor
+
+    /// Starts the janitor; called once, with the first link or listener.
+    pub(super) fn start_janitor(&'static self, poller: &'static Poller) {
+        let started =
+            std::thread::Builder::new().name("machipc-janitor".into()).spawn(move || self.keep_house(poller));
+        if let Ok(handle) = started {
+            *poller.janitor.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.thread().clone());
+        }
+    }
+
+    fn keep_house(&self, poller: &Poller) {
+        let mut before = poller.leads.load(Ordering::Relaxed);
+        loop {
+            if poller.deep.load(Ordering::SeqCst) == 1 {
+                std::thread::park();
+            } else {
+                std::thread::park_timeout(JANITOR_PERIOD);
+            }
+            let leads = poller.leads.load(Ordering::Relaxed);
+            if leads == before && poller.try_lead() {
+                self.lead_for_all(poller);
+            }
+            before = poller.leads.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Leads until a thread that waits wants to.
+    fn lead_for_all(&self, poller: &Poller) {
+        poller.janitor_leads.store(true, Ordering::SeqCst);
+        let nobody = Parker::default();
+        loop {
+            self.with(super::kernel::Kernel::drain_links);
+            // A thread that waits takes over: one that began to before the first link came knows of no leader.
+            let waiting =
+                self.with(|kernel| kernel.waiters.iter().any(|(_, waiter)| waiter.outcome.is_none()));
+            if waiting || poller.wanted.swap(false, Ordering::SeqCst) {
+                break;
+            }
+            if !self.with(|kernel| kernel.links.arm_all()) {
+                continue;
+            }
+            // What the rings could not take is tried again soon; otherwise the sleep has no end.
+            let retry = self.with(|kernel| kernel.links.is_stuck()).then(|| Instant::now() + JANITOR_PERIOD);
+            match poller.wait(retry) {
+                Ok(events) => self.handle(&events),
+                Err(_) => continue,
+            }
+        }
+        poller.janitor_leads.store(false, Ordering::SeqCst);
+        poller.stop_leading();
+        self.hand_lead_on(&nobody);
+    }
+}
