@@ -19,6 +19,14 @@ pub enum RightKind {
 /// Where a right value keeps its name. The sender reads it while it encodes; once the message has left, the floor below
 /// empties it, so that the value's drop releases nothing; when a send fails it writes back the name that came back.
 /// Zero is "none".
+///
+/// ```
+/// use machipc::message::RightCell;
+///
+/// let cell = RightCell::new(0x503);
+/// assert_eq!(cell.take(), 0x503); // sent
+/// assert_eq!(cell.get(), 0);
+/// ```
 #[derive(Debug, Default)]
 pub struct RightCell(AtomicU32);
 

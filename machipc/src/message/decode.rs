@@ -2,7 +2,8 @@
 
 use super::{DecodeError, Decoder, Encode};
 
-/// A value that can be read out of a message, borrowing from it for `'de`. `#[derive(MachMessage)]` implements it.
+/// A value that can be read out of a message, borrowing from it for `'de`. `#[derive(MachMessage)]` implements it;
+/// [`Encode`] shows how to do it by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read out of a message",
     note = "derive it: `#[derive(MachMessage)]`; `&T` and `&[T]` can be borrowed from a message when `T` is plain data"

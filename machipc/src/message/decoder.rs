@@ -152,6 +152,22 @@ impl<'de> Decoder<'de> {
 
     /// Reads a struct's extension: inside `body`, [`since`](Self::since) reads the fields that the sender wrote. What the sender
     /// wrote beyond them is skipped. A payload that ends here has an empty extension: its sender knew of none.
+    ///
+    /// After an error inside, the decoder is of no more use, as after any error.
+    ///
+    /// ```
+    /// use machipc::message::{AlignedBuffer, Decode, Decoder, Encode, Encoder};
+    ///
+    /// let mut buffer = AlignedBuffer::new();
+    /// let mut out = Encoder::new(&mut buffer);
+    /// out.extension(|out| { out.pod(&1u8); Ok(()) })?;
+    /// out.finish();
+    ///
+    /// let mut input = Decoder::new(buffer.as_bytes(), None);
+    /// let fields = input.extension(|input| Ok((input.since(|| 0u8)?, input.since(|| "by default")?)))?;
+    /// assert_eq!(fields, (1, "by default"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn extension<R>(
         &mut self,

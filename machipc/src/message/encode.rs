@@ -4,6 +4,44 @@ use super::{EncodeError, Encoder, Schema};
 
 /// A value that can be a part of a message. `#[derive(MachMessage)]` implements it; the types of the standard library that
 /// can travel implement it already.
+///
+/// By hand it is this, for a type that the derive cannot see into:
+///
+/// ```
+/// use machipc::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
+///
+/// /// From 0 to 100.
+/// #[derive(Debug, PartialEq)]
+/// struct Percent(u8);
+///
+/// impl Encode for Percent {
+///     const MIN_SIZE: usize = 1;
+///
+///     fn schema(schema: &mut Schema) {
+///         schema.named::<Self>("Percent", |schema| schema.part::<u8>());
+///     }
+///
+///     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
+///         self.0.encode(out)
+///     }
+/// }
+///
+/// impl<'de> Decode<'de> for Percent {
+///     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
+///         match u8::decode(input)? {
+///             percent @ 0..=100 => Ok(Self(percent)),
+///             other => Err(DecodeError::new(format!("{other} percent, 100 is the most"))),
+///         }
+///     }
+/// }
+///
+/// impl MachMessage for Percent {
+///     type View<'a> = Self;
+/// }
+///
+/// assert_eq!(Percent::decode(&mut Decoder::new(&[40], None)), Ok(Percent(40)));
+/// assert!(Percent::decode(&mut Decoder::new(&[101], None)).is_err());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent in a message",
     note = "derive it: `#[derive(MachMessage)]`"

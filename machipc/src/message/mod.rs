@@ -1,4 +1,4 @@
-//! Bytes: the wire format. Values to bytes and back, without an operating system and without unsafe code.
+//! Bytes: the wire format. Values to bytes and back, without an operating system.
 //!
 //! [`Encode`] writes a value through an [`Encoder`], [`Decode`] reads it through a [`Decoder`], and [`MachMessage`] is a type
 //! that can be a message by itself. `#[derive(MachMessage)]` implements all three. Rights, files and memory are
@@ -104,6 +104,22 @@ pub const PLAIN_ID: i32 = 0x3000_0000;
 /// A type that can be sent as a whole message: derive it.
 ///
 /// `Self` may borrow; it stands for the whole family of its lifetimes, of which [`View`](Self::View) is one member.
+///
+/// ```
+/// use machipc::message::{AlignedBuffer, Decoder, Encoder, MachMessage, PLAIN_ID};
+///
+/// let mut buffer = AlignedBuffer::new();
+/// let mut out = Encoder::new(&mut buffer);
+/// let message = ("a key", 7u32);
+/// message.encode_payload(&mut out)?;
+/// out.finish();
+///
+/// let mut input = Decoder::new(buffer.as_bytes(), None);
+/// let (key, number) = <(&str, u32)>::decode_payload(PLAIN_ID, &mut input)?; // `key` borrows from `buffer`
+/// input.finish()?;
+/// assert_eq!((key, number), message);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait MachMessage: Encode + Sized {
     /// The same type, borrowing from `'a`: what a receiver gets to see.
     type View<'a>: MachMessage + Decode<'a>;
