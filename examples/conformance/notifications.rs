@@ -81,6 +81,13 @@ pub fn r_065_dead_name_request_on_freed_name() -> Outcome {
     expect_notification(n, MACH_NOTIFY_PORT_DELETED, Some(s.name))?;
     expect_freed(s.name)?;
     quiet(n)?;
+    let mut owner = Peer::start()?;
+    let (_, here) = owner.new_port()?;
+    arm(here, DEAD_NAME_ID, 0, n)?;
+    expect_code!(deallocate(here), KERN_SUCCESS);
+    expect_notification(n, MACH_NOTIFY_PORT_DELETED, Some(here))?;
+    owner.close()?;
+    quiet(n)?;
     release(&[s.keeper, n])
 }
 
@@ -116,7 +123,21 @@ pub fn r_068_send_possible() -> Outcome {
     receive(p)?;
     expect_notification(n, SEND_POSSIBLE, Some(p))?;
     quiet(n)?;
-    release(&[p, n])
+    release(&[p])?;
+    // On a port of another task.
+    let mut owner = Peer::start()?;
+    let (there, here) = owner.new_port()?;
+    expect_code!(owner.ask_code(&format!("limit {there} 1"))?, KERN_SUCCESS);
+    arm(here, SEND_POSSIBLE, 1, n)?;
+    expect_notification(n, SEND_POSSIBLE, Some(here))?;
+    expect_code!(Message::to(here, COPY_SEND).id(68).send(), MACH_MSG_SUCCESS);
+    arm(here, SEND_POSSIBLE, 1, n)?;
+    quiet_for(n, 50)?;
+    owner.receive_id(there, 68)?;
+    expect_notification(n, SEND_POSSIBLE, Some(here))?;
+    quiet(n)?;
+    owner.close()?;
+    release(&[here, n])
 }
 
 pub fn r_069_send_possible_armed_by_a_send() -> Outcome {

@@ -12,6 +12,17 @@ fn pass(p: Name, source: Region, copy: u8, deallocate: u8) -> Outcome<Descriptor
     receive(p)?.only()
 }
 
+/// Has another task send memory that it made, and compares the bytes.
+fn from_peer(peer: &mut Peer, kind: &str, size: usize) -> Outcome<Descriptor> {
+    let order = format!("send {} {COPY_SEND} 0 0 73 10000 {kind} {size} 9", peer.inbox_there);
+    expect_code!(peer.ask_code(&order)?, MACH_MSG_SUCCESS);
+    let memory = receive(peer.inbox)?.only()?;
+    expect_eq!("size from another task", memory.size as usize, size);
+    let same = memory.region().bytes() == memory_pattern(size, 9);
+    expect!(same, "expected the {size} bytes of another task, got others");
+    Ok(memory)
+}
+
 pub fn r_173_virtual_copy_is_a_snapshot() -> Outcome {
     let p = port()?;
     for size in SIZES {
@@ -34,12 +45,8 @@ pub fn r_173_virtual_copy_is_a_snapshot() -> Outcome {
     }
     let mut peer = Peer::start()?;
     for size in SIZES {
-        let order = format!("send {} {COPY_SEND} 0 0 73 10000 memory {size} 9", peer.inbox_there);
-        expect_code!(peer.ask_code(&order)?, MACH_MSG_SUCCESS);
-        let memory = receive(peer.inbox)?.only()?;
-        expect_eq!("size from another task", memory.size as usize, size);
-        let same = memory.region().bytes() == memory_pattern(size, 9);
-        expect!(same, "expected the {size} bytes of another task, got others");
+        let memory = from_peer(&mut peer, "memory", size)?;
+        expect_eq!("deallocate and copy", (memory.deallocate, memory.copy), (1, MACH_MSG_VIRTUAL_COPY));
         memory.region().free()?;
     }
     peer.close()?;
@@ -63,6 +70,13 @@ pub fn r_174_physical_copy() -> Outcome {
         memory.region().free()?;
         source.free()?;
     }
+    let mut peer = Peer::start()?;
+    for size in SIZES {
+        let memory = from_peer(&mut peer, "physical", size)?;
+        expect_eq!("deallocate and copy", (memory.deallocate, memory.copy), (0, MACH_MSG_PHYSICAL_COPY));
+        memory.region().free()?;
+    }
+    peer.close()?;
     release(&[p])
 }
 
@@ -197,6 +211,20 @@ pub fn r_179_arrays_of_rights() -> Outcome {
         expect_eq!("type of a moved right", kind(name)?, TYPE_RECEIVE);
         release(&[name])?;
     }
+    // An array for another task, by which it sends.
+    let mut peer = Peer::start()?;
+    array.write_names(&[x, NULL, a.name, DEAD]);
+    let message = Message::to(peer.mailbox, COPY_SEND).rights_at(array.address, 4, COPY_SEND, 1, 0);
+    expect_code!(message.send(), MACH_MSG_SUCCESS);
+    let there = peer.ask(&format!("receive {} 10000", peer.mailbox_there))?;
+    let there: Vec<Name> = there[7..].iter().map(|&name| name as Name).collect();
+    expect_eq!("NULL and DEAD in another task", (there[1], there[3]), (NULL, DEAD));
+    peer.send_id(there[0], 80)?;
+    expect_eq!("id", receive(x)?.id, 80);
+    peer.send_id(there[2], 81)?;
+    expect_eq!("name that came back", a.recover()?, a.name);
+    expect_eq!("id", receive(a.name)?.id, 81);
+    peer.close()?;
     array.free()?;
     a.release()?;
     b.release()?;

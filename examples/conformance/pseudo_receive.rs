@@ -35,7 +35,20 @@ pub fn r_130_header_comes_back() -> Outcome {
     expect_eq!("remote", returned.remote, bare);
     expect_eq!("send refs after a moved reference", send_refs(bare)?, 1);
     expect_eq!("make-send count", status(bare)?.mps_mscount, 1);
-    release(&[p, r, bare])
+    release(&[p, bare])?;
+    // To a port of another task.
+    let mut owner = Peer::start()?;
+    let (there, here) = owner.new_port()?;
+    expect_code!(owner.ask_code(&format!("limit {there} 1"))?, KERN_SUCCESS);
+    expect_code!(Message::to(here, COPY_SEND).id(1).send(), MACH_MSG_SUCCESS);
+    let returned = Message::to(here, COPY_SEND).reply(r, MAKE_SEND).id(31).data(&[9]).time_out()?;
+    expect_eq!("bits", returned.user_bits(), MOVE_SEND | MOVE_SEND << 8);
+    expect_eq!("remote and local", (returned.remote, returned.local), (here, r));
+    expect_eq!("send refs of both", (send_refs(here)?, send_refs(r)?), (2, 2));
+    expect_eq!("id and data", (returned.id, returned.data()), (31, &[9][..]));
+    returned.release_returned()?;
+    owner.close()?;
+    release(&[here, r])
 }
 
 pub fn r_131_made_reply_right_comes_back() -> Outcome {

@@ -14,6 +14,16 @@ fn full_port(limit: u32) -> Outcome<Name> {
     Ok(p)
 }
 
+/// A port of another task with a queue of `limit` messages that takes no more: its name there, and here.
+fn full_port_of(owner: &mut Peer, limit: u32) -> Outcome<(Name, Name)> {
+    let (there, here) = owner.new_port()?;
+    expect_code!(owner.ask_code(&format!("limit {there} {limit}"))?, KERN_SUCCESS);
+    for id in 1..=limit {
+        expect_code!(Message::to(here, COPY_SEND).id(id as i32).send(), MACH_MSG_SUCCESS);
+    }
+    Ok((there, here))
+}
+
 /// A send to `p` without time-out, on its own thread.
 fn blocking_send(p: Name, id: i32) -> Background<mach_msg_return_t> {
     let message = Message::to(p, COPY_SEND).id(id);
@@ -33,7 +43,17 @@ pub fn r_116_queue_limit_times_out() -> Outcome {
         expect_code!(Message::to(p, COPY_SEND).try_send(), MACH_MSG_SUCCESS);
     }
     expect_code!(Message::to(p, COPY_SEND).try_send(), MACH_SEND_TIMED_OUT);
-    release(&[p])
+    release(&[p])?;
+    // The limit is the port's in whatever task it is.
+    let mut owner = Peer::start()?;
+    let (there, here) = full_port_of(&mut owner, 5)?;
+    expect_code!(Message::to(here, COPY_SEND).send_with(MACH_SEND_TIMEOUT, 50), MACH_SEND_TIMED_OUT);
+    expect_eq!("queued messages there", owner.ask(&format!("status {there}"))?[4], 5);
+    // Another port of the same task takes messages all the while.
+    expect_code!(Message::to(owner.mailbox, COPY_SEND).id(6).send(), MACH_MSG_SUCCESS);
+    owner.receive_id(owner.mailbox_there, 6)?;
+    owner.close()?;
+    release(&[here])
 }
 
 pub fn r_117_send_timeout_is_a_lower_bound() -> Outcome {
@@ -59,7 +79,18 @@ pub fn r_118_blocked_sender_completes() -> Outcome {
     for id in [2, 3] {
         expect_eq!("id", receive(p)?.id, id);
     }
-    release(&[p])
+    release(&[p])?;
+    let mut owner = Peer::start()?;
+    let (there, here) = full_port_of(&mut owner, 2)?;
+    let sender = blocking_send(here, 3);
+    still_blocked(&sender, "a send to a full queue of another task")?;
+    owner.receive_id(there, 1)?;
+    expect_code!(sender.finish("the send")?, MACH_MSG_SUCCESS);
+    for id in [2, 3] {
+        owner.receive_id(there, id)?;
+    }
+    owner.close()?;
+    release(&[here])
 }
 
 pub fn r_119_send_once_ignores_the_limit() -> Outcome {
@@ -132,7 +163,21 @@ pub fn r_121_raising_the_limit_frees_senders() -> Outcome {
     }
     ids.sort_unstable();
     expect_eq!("ids", ids, vec![1, 100, 101, 102, 103]);
-    release(&[p])
+    release(&[p])?;
+    // Senders in this task, the port in another.
+    let mut owner = Peer::start()?;
+    let (there, here) = full_port_of(&mut owner, 1)?;
+    let first = blocking_send(here, 2);
+    still_blocked(&first, "a send to a full queue of another task")?;
+    let second = blocking_send(here, 3);
+    still_blocked(&second, "a second send to a full queue of another task")?;
+    expect_code!(owner.ask_code(&format!("limit {there} 3"))?, KERN_SUCCESS);
+    for sender in [first, second] {
+        expect_code!(sender.finish("the send")?, MACH_MSG_SUCCESS);
+    }
+    expect_eq!("queued messages there", owner.ask(&format!("status {there}"))?[4], 3);
+    owner.close()?;
+    release(&[here])
 }
 
 pub fn r_122_limit_zero_always_blocks() -> Outcome {
@@ -183,7 +228,17 @@ pub fn r_124_order_of_one_sender() -> Outcome {
         expect_eq!("data", message.data(), &[id as u32]);
         expect_eq!("queued messages", status(p)?.mps_msgcount, 1024 - id as u32);
     }
-    release(&[p])
+    release(&[p])?;
+    // To another task, with far more messages than its queue takes.
+    let mut owner = Peer::start()?;
+    let (there, here) = owner.new_port()?;
+    let sender = background(move || (1..=60).map(|id| Message::to(here, COPY_SEND).id(id).send()).max());
+    for id in 1..=60 {
+        owner.receive_id(there, id)?;
+    }
+    expect_eq!("largest code", sender.finish("the sends")?, Some(MACH_MSG_SUCCESS));
+    owner.close()?;
+    release(&[here])
 }
 
 pub fn r_125_timeout_without_its_option() -> Outcome {
@@ -221,6 +276,27 @@ pub fn r_126_blocked_sender_and_death() -> Outcome {
         quiet(r)?;
         release(&[r])?;
         Ok(true)
+    })?;
+    retry("a blocked send whose port dies with its task to return success", |pause| {
+        let mut owner = Peer::start()?;
+        let ((_, here), r) = (full_port_of(&mut owner, 1)?, port()?);
+        let message = Message::to(here, COPY_SEND).reply(r, MAKE_SEND_ONCE);
+        let sender = background(move || message.send_with(0, 0));
+        settle(pause);
+        owner.kill()?;
+        let code = sender.finish("the send")?;
+        if code == MACH_MSG_SUCCESS {
+            expect_notification(r, MACH_NOTIFY_SEND_ONCE, None)?;
+        }
+        quiet(r)?;
+        owner.close()?;
+        release(&[here, r])?;
+        expect!(
+            code == MACH_MSG_SUCCESS || code == MACH_SEND_INVALID_DEST,
+            "expected success, or a dead destination for a thread that was late, got {}",
+            code_text(code)
+        );
+        Ok(code == MACH_MSG_SUCCESS)
     })
 }
 
@@ -244,11 +320,9 @@ pub fn r_127_blocked_sender_and_move() -> Outcome {
     settle(Duration::from_millis(60));
     let there = owner.give(p, MOVE_RECEIVE)?;
     still_blocked(&sender, "a send to a port that moved away")?;
-    let first = owner.ask(&format!("receive {there} 10000"))?;
-    expect_eq!("code and id", (first[0], first[4]), (0, 1));
+    owner.receive_id(there, 1)?;
     expect_code!(sender.finish("the send")?, MACH_MSG_SUCCESS);
-    let second = owner.ask(&format!("receive {there} 10000"))?;
-    expect_eq!("code and id", (second[0], second[4]), (0, 2));
+    owner.receive_id(there, 2)?;
     owner.close()?;
     release(&[p])
 }

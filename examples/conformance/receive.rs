@@ -79,6 +79,20 @@ pub fn r_142_header_is_reversed() -> Outcome {
         expect_eq!("id of the answer", answer.id, 2);
         expect_eq!("bits of the answer", answer.user_bits(), remote << 8);
     }
+    // A request to another task, and its reply.
+    let mut server = Peer::start()?;
+    for (reply, remote) in [(MAKE_SEND_ONCE, MOVE_SEND_ONCE), (COPY_SEND, MOVE_SEND)] {
+        let message = Message::to(server.mailbox, COPY_SEND).reply(r, reply).id(5);
+        expect_code!(message.send(), MACH_MSG_SUCCESS);
+        let there = server.receive_id(server.mailbox_there, 5)?;
+        let order = format!("send {there} {remote} 0 0 6 10000");
+        expect_code!(server.ask_code(&order)?, MACH_MSG_SUCCESS);
+        let answer = receive(r)?;
+        expect_eq!("id of the answer", answer.id, 6);
+        expect_eq!("bits of the answer", answer.user_bits(), remote << 8);
+        expect_eq!("local of the answer", answer.local, r);
+    }
+    server.close()?;
     release(&[p, r])
 }
 

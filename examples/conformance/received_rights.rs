@@ -112,6 +112,18 @@ pub fn r_160_reply_port_dies_in_a_queue() -> Outcome {
         expect_eq!("bits", message.user_bits(), seen | MOVE_SEND << 8);
         expect_eq!("id", message.id, 60);
     }
+    // The reply port of another task, which dies with it.
+    let mut peer = Peer::start()?;
+    let there = peer.ask_name("allocate 1")?;
+    let order = format!("send {} {COPY_SEND} {there} {MAKE_SEND_ONCE} 61 10000", peer.inbox_there);
+    expect_code!(peer.ask_code(&order)?, MACH_MSG_SUCCESS);
+    peer.kill()?;
+    Peer::await_death(peer.mailbox)?;
+    let message = receive(peer.inbox)?;
+    expect_eq!("id", message.id, 61);
+    expect_eq!("remote", message.remote, DEAD);
+    expect_eq!("bits", message.user_bits(), MOVE_SEND_ONCE | MOVE_SEND << 8);
+    peer.close()?;
     release(&[p])
 }
 

@@ -4,48 +4,32 @@ use super::kit::*;
 use machipc::mach::*;
 use std::time::Instant;
 
-/// Has a peer send a message with this id by its send right.
-fn send_from(peer: &mut Peer, there: Name, id: i32) -> Outcome {
-    let order = format!("send {there} {COPY_SEND} 0 0 {id} 10000 word {id}");
-    expect_code!(peer.ask_code(&order)?, MACH_MSG_SUCCESS);
-    Ok(())
-}
-
-/// Has a peer receive a message with this id.
-fn receive_at(peer: &mut Peer, there: Name, id: i64) -> Outcome {
-    let got = peer.ask(&format!("receive {there} 10000"))?;
-    let code_and_id = (got[0], got.get(4).copied());
-    expect_eq!("code and id at the owner", code_and_id, (0, Some(id)));
-    expect_eq!("data at the owner", got.last().copied(), Some(id));
-    Ok(())
-}
-
 pub fn r_184_moved_port_keeps_its_queue() -> Outcome {
     let p = port()?;
     let (mut client, mut owner) = (Peer::start()?, Peer::start()?);
     let at_client = client.give(p, MAKE_SEND)?;
     for id in 1..=3 {
-        send_from(&mut client, at_client, id)?;
+        client.send_id(at_client, id)?;
     }
     let at_owner = owner.give(p, MOVE_RECEIVE)?;
     for id in 4..=5 {
-        send_from(&mut client, at_client, id)?;
+        client.send_id(at_client, id)?;
     }
     for id in 1..=5 {
-        receive_at(&mut owner, at_owner, id)?;
+        owner.receive_id(at_owner, id)?;
     }
-    send_from(&mut client, at_client, 6)?;
-    receive_at(&mut owner, at_owner, 6)?;
+    client.send_id(at_client, 6)?;
+    owner.receive_id(at_owner, 6)?;
     // Back here, with a message under way, and on to a third task; the owner in between goes away.
-    send_from(&mut client, at_client, 7)?;
+    client.send_id(at_client, 7)?;
     let back = owner.fetch(at_owner, MOVE_RECEIVE)?;
     owner.exit()?;
-    send_from(&mut client, at_client, 8)?;
+    client.send_id(at_client, 8)?;
     let mut heir = Peer::start()?;
     let at_heir = heir.give(back, MOVE_RECEIVE)?;
-    send_from(&mut client, at_client, 9)?;
+    client.send_id(at_client, 9)?;
     for id in 7..=9 {
-        receive_at(&mut heir, at_heir, id)?;
+        heir.receive_id(at_heir, id)?;
     }
     let answer = heir.ask(&format!("status {at_heir}"))?;
     expect_eq!("queued messages at the heir", answer[4], 0);
@@ -76,10 +60,10 @@ pub fn r_185_port_in_transit_accepts_messages() -> Outcome {
     expect_code!(message(6).send_with(MACH_SEND_TIMEOUT, 100), MACH_SEND_TIMED_OUT);
     let there = owner.collect()?;
     for id in 1..=5 {
-        receive_at(&mut owner, there, id)?;
+        owner.receive_id(there, id)?;
     }
     expect_code!(message(7).send(), MACH_MSG_SUCCESS);
-    receive_at(&mut owner, there, 7)?;
+    owner.receive_id(there, 7)?;
     owner.close()?;
     release(&[p, keeper])
 }

@@ -4,7 +4,6 @@
 
 use super::*;
 use machipc::mach::*;
-use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 use std::os::fd::RawFd;
 use std::os::unix::fs::MetadataExt;
@@ -25,13 +24,12 @@ pub fn peer_role(service: &str) -> i32 {
         // The steering process is gone: whatever this one waits for is of no use to anybody.
         std::process::exit(0);
     });
-    let mut waits = BTreeMap::new();
     for line in queue {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words.first() == Some(&"exit") {
             return 0;
         }
-        match serve(&words, &mut waits) {
+        match serve(&words) {
             Ok(numbers) => say(&numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(" ")),
             Err(Stop::Fail(text) | Stop::Skip(text)) => say(&format!("-1 {text}")),
         }
@@ -57,10 +55,8 @@ pub fn look_up_until(service: &str, code: kern_return_t) -> Outcome<Name> {
     }
 }
 
-type Waits = BTreeMap<i64, Background<Outcome<Vec<i64>>>>;
-
 /// Carries out one order.
-fn serve(words: &[&str], waits: &mut Waits) -> Outcome<Vec<i64>> {
+fn serve(words: &[&str]) -> Outcome<Vec<i64>> {
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<i64>().ok()).unwrap_or_default();
     let name = |at: usize| number(at) as Name;
     let text = |at: usize| words.get(at).copied().unwrap_or_default();
@@ -80,7 +76,6 @@ fn serve(words: &[&str], waits: &mut Waits) -> Outcome<Vec<i64>> {
         "register" => one(register(text(1), name(2))),
         "names" => Ok(vec![0, names()?.len() as i64]),
         "request" => two(request(name(1), number(2) as i32, name(3), name(4), name(5))),
-        "member" => one(insert_member(name(1), name(2))),
         "status" => {
             let (code, s) = get_status(name(1));
             let fields =
@@ -89,20 +84,6 @@ fn serve(words: &[&str], waits: &mut Waits) -> Outcome<Vec<i64>> {
         }
         "send" => one(message(words).send_with(MACH_SEND_TIMEOUT, name(6))),
         "receive" => received(name(1), name(2)),
-        // An order that is carried out on a thread of its own: `start KEY ORDER …`, and later `finish KEY`.
-        "start" => {
-            let order: Vec<String> = words[2..].iter().map(|&word| word.to_owned()).collect();
-            let call = move || {
-                let order: Vec<&str> = order.iter().map(String::as_str).collect();
-                serve(&order, &mut Waits::new())
-            };
-            waits.insert(number(1), background(call));
-            Ok(vec![0])
-        }
-        "finish" => match waits.remove(&number(1)) {
-            Some(wait) => wait.finish("an order of another task")?,
-            None => Ok(vec![-1]),
-        },
         "makefd" => one(makefd(name(1))),
         "write_fd" => with_file(number(1) as RawFd, |mut file| file.write_all(text(2).as_bytes())),
         "read_fd" => {
@@ -128,7 +109,7 @@ fn serve(words: &[&str], waits: &mut Waits) -> Outcome<Vec<i64>> {
     }
 }
 
-/// `send DEST DISPOSITION REPLY DISPOSITION ID TIMEOUT [right NAME DISPOSITION]… [word VALUE]… [memory SIZE SEED]`.
+/// `send DEST DISPOSITION REPLY DISPOSITION ID TIMEOUT [right NAME DISPOSITION]… [word VALUE]… [memory|physical SIZE SEED]`.
 fn message(words: &[&str]) -> Message {
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<i64>().ok()).unwrap_or_default();
     let mut message = Message::to(number(1) as Name, number(2) as u32)
@@ -141,10 +122,11 @@ fn message(words: &[&str]) -> Message {
                 at += 3;
                 message.right(number(at - 2) as Name, number(at - 1) as u32)
             }
-            "memory" => {
+            kind @ ("memory" | "physical") => {
                 at += 3;
+                let (copy, deallocate) = if kind == "memory" { (1, 1) } else { (0, 0) };
                 match Region::patterned(number(at - 2) as usize, number(at - 1) as u8) {
-                    Ok(region) => message.memory(region, MACH_MSG_VIRTUAL_COPY, 1),
+                    Ok(region) => message.memory(region, copy, deallocate),
                     Err(_) => message,
                 }
             }
@@ -157,8 +139,8 @@ fn message(words: &[&str]) -> Message {
     message
 }
 
-/// `receive NAME TIMEOUT`: code, remote, local, bits, id, pid of the sender, descriptors, then each descriptor's name,
-/// then the inline words.
+/// `receive NAME TIMEOUT`: code, remote, local, bits, id, pid of the sender, descriptors, then each descriptor's name or
+/// the names of its array, then the inline words.
 fn received(name: Name, timeout: u32) -> Outcome<Vec<i64>> {
     let option = MACH_RCV_TIMEOUT | MACH_RCV_TRAILER_ELEMENTS(MACH_RCV_TRAILER_AUDIT);
     let mut buffer = Buffer::filled(4096, 0);
@@ -173,7 +155,14 @@ fn received(name: Name, timeout: u32) -> Outcome<Vec<i64>> {
     numbers.push(message.id.into());
     numbers.push(message.trailer().audit[5].into());
     numbers.push(message.descriptors.len() as i64);
-    numbers.extend(message.descriptors.iter().map(|descriptor| i64::from(descriptor.name)));
+    for descriptor in &message.descriptors {
+        match descriptor.kind {
+            MACH_MSG_OOL_PORTS_DESCRIPTOR => {
+                numbers.extend(descriptor.region().into_words()?.into_iter().map(i64::from));
+            }
+            _ => numbers.push(descriptor.name.into()),
+        }
+    }
     numbers.extend(message.data().iter().map(|&word| i64::from(word)));
     Ok(numbers)
 }

@@ -1,6 +1,8 @@
 //! Second processes: this program again, steered line by line.
 
-use super::{DEAD, MAKE_SEND, Message, Name, Outcome, Stop, darwin, kind, look_up, port, receive, release};
+use super::{
+    COPY_SEND, DEAD, MAKE_SEND, Message, Name, Outcome, Stop, darwin, kind, look_up, port, receive, release,
+};
 use machipc::mach::*;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -148,14 +150,26 @@ impl Peer {
 
     /// Has the peer send a right to this task. Returns this task's name of it.
     pub fn fetch(&mut self, name_there: Name, disposition: u32) -> Outcome<Name> {
-        let order = format!(
-            "send {} {} 0 0 1 10000 right {name_there} {disposition}",
-            self.inbox_there,
-            super::COPY_SEND
-        );
+        let order =
+            format!("send {} {} 0 0 1 10000 right {name_there} {disposition}", self.inbox_there, COPY_SEND);
         expect_code!(self.ask_code(&order)?, MACH_MSG_SUCCESS);
         let parcel = receive(self.inbox)?;
         Ok(parcel.only()?.name)
+    }
+
+    /// Has the peer send a message, with its id as data, by a send right of its own.
+    pub fn send_id(&mut self, there: Name, id: i32) -> Outcome {
+        let order = format!("send {there} {COPY_SEND} 0 0 {id} 10000 word {id}");
+        expect_code!(self.ask_code(&order)?, MACH_MSG_SUCCESS);
+        Ok(())
+    }
+
+    /// Has the peer receive, and compares the id. Returns the peer's name in the remote field.
+    pub fn receive_id(&mut self, there: Name, id: i32) -> Outcome<Name> {
+        let got = self.ask(&format!("receive {there} 10000"))?;
+        let code_and_id = (got[0], got.get(4).copied());
+        expect_eq!("code and id at another task", code_and_id, (0, Some(i64::from(id))));
+        Ok(got[1] as Name)
     }
 
     /// A new port at the peer: the peer's name of it, and a send right here.
