@@ -85,6 +85,9 @@ pub(super) fn serve<M: MachMessage + 'static>(
             }
         }
     }
+    if let Some(throughput) = &mut throughput {
+        throughput.finish(core, &shared.log);
+    }
     worker.complaints.sum_up(&shared.log);
     // Another thread of the host may be waiting still.
     shared.stop();

@@ -35,12 +35,25 @@ impl Throughput {
             self.quiet = new == 0;
             return;
         }
-        let passed = now - self.since;
-        if passed >= self.interval {
-            let rate = new as f64 / passed.as_secs_f64();
-            log.line(LogLevel::Info, format_args!("{new} messages in {passed:.1?}, {rate:.0} a second"));
-            (self.since, self.handled, self.quiet) = (now, handled, true);
+        if now - self.since >= self.interval {
+            self.write(log, new, now);
+            (self.handled, self.quiet) = (handled, true);
         }
+    }
+
+    /// Writes what is left to tell when the host stops.
+    pub(super) fn finish<M: MachMessage + 'static>(&mut self, core: &Core<M>, log: &Log) {
+        self.look(core, log);
+        let handled: u64 = core.counters.iter().map(|counters| counters.handled()).sum();
+        if handled > self.handled {
+            self.write(log, handled - self.handled, Instant::now());
+        }
+    }
+
+    fn write(&self, log: &Log, new: u64, now: Instant) {
+        let passed = now - self.since;
+        let rate = new as f64 / passed.as_secs_f64().max(1e-6);
+        log.line(LogLevel::Info, format_args!("{new} messages in {passed:.1?}, {rate:.0} a second"));
     }
 
     /// When to look again even though no message came. A quiet host sleeps on.
