@@ -40,8 +40,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::<Reading>::connect_to(host.name())?;
 
     let taken_after = Duration::from_millis(1500);
-    client.send(Reading { name: "oven", samples: &[180.5, 181.0, 181.5], unit: Unit::Celsius, taken_after })?;
-    client.send(Reading { name: "fan", samples: &[40.0, 60.0], unit: Unit::Percent { of: 3000 }, taken_after })?;
+    client.send(Reading {
+        name: "oven",
+        samples: &[180.5, 181.0, 181.5],
+        unit: Unit::Celsius,
+        taken_after,
+    })?;
+    client.send(Reading {
+        name: "fan",
+        samples: &[40.0, 60.0],
+        unit: Unit::Percent { of: 3000 },
+        taken_after,
+    })?;
 
     for expected in [181.0, 50.0] {
         assert_eq!(means.recv_timeout(Duration::from_secs(10))?, expected);

@@ -7,8 +7,8 @@
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant, SystemTime};
 
 use machipc::{Client, Context, Error, Host, MachMessage, OolBuffer, Reply, SendRight};
@@ -60,7 +60,7 @@ struct Event {
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 const NOTES: u64 = 200_000;
-const CALLS: u32 = 20_000;
+const CALLS: u32 = 10_000;
 const PICTURE: usize = 64 << 20;
 const EVENTS: u64 = 10_000;
 const DIRECT: u64 = 1_000_000;
@@ -106,8 +106,12 @@ fn bind(name: String) -> Result<Host<Desk<'static>>, Error> {
         Desk::Reverse { text, reply } => answer(reply, text.chars().rev().collect()),
         Desk::Hang { mut picture, reply } => {
             let pixels = picture.as_mut_slice();
-            let wrong = pixels.chunks_exact(8).enumerate().filter(|(at, pixel)| *pixel != colour(*at)).count();
-            answer(reply, Verdict { pid: std::process::id(), bytes: pixels.len() as u64, wrong: wrong as u64 });
+            let wrong =
+                pixels.chunks_exact(8).enumerate().filter(|(at, pixel)| *pixel != colour(*at)).count();
+            answer(
+                reply,
+                Verdict { pid: std::process::id(), bytes: pixels.len() as u64, wrong: wrong as u64 },
+            );
         }
         Desk::Watch { events, count } => {
             let events = Client::from_right(events);
@@ -303,7 +307,8 @@ impl Drop for HostProcess {
 
 /// The text that belongs to a note.
 fn text_of(number: u64) -> &'static str {
-    const TEXTS: [&str; 4] = ["milk", "bread and butter", "", "something considerably longer than the others"];
+    const TEXTS: [&str; 4] =
+        ["milk", "bread and butter", "", "something considerably longer than the others"];
     TEXTS[(number % 4) as usize]
 }
 
