@@ -126,8 +126,9 @@ pub fn r_068_send_possible() -> Outcome {
     release(&[p])?;
     // On a port of another task.
     let mut owner = Peer::start()?;
-    let (there, here) = owner.new_port()?;
+    let there = owner.ask_name("allocate 1")?;
     expect_code!(owner.ask_code(&format!("limit {there} 1"))?, KERN_SUCCESS);
+    let here = owner.fetch(there, MAKE_SEND)?;
     arm(here, SEND_POSSIBLE, 1, n)?;
     expect_notification(n, SEND_POSSIBLE, Some(here))?;
     expect_code!(Message::to(here, COPY_SEND).id(68).send(), MACH_MSG_SUCCESS);

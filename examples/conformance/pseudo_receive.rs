@@ -38,8 +38,9 @@ pub fn r_130_header_comes_back() -> Outcome {
     release(&[p, bare])?;
     // To a port of another task.
     let mut owner = Peer::start()?;
-    let (there, here) = owner.new_port()?;
+    let there = owner.ask_name("allocate 1")?;
     expect_code!(owner.ask_code(&format!("limit {there} 1"))?, KERN_SUCCESS);
+    let here = owner.fetch(there, MAKE_SEND)?;
     expect_code!(Message::to(here, COPY_SEND).id(1).send(), MACH_MSG_SUCCESS);
     let returned = Message::to(here, COPY_SEND).reply(r, MAKE_SEND).id(31).data(&[9]).time_out()?;
     expect_eq!("bits", returned.user_bits(), MOVE_SEND | MOVE_SEND << 8);

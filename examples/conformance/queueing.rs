@@ -16,8 +16,9 @@ fn full_port(limit: u32) -> Outcome<Name> {
 
 /// A port of another task with a queue of `limit` messages that takes no more: its name there, and here.
 fn full_port_of(owner: &mut Peer, limit: u32) -> Outcome<(Name, Name)> {
-    let (there, here) = owner.new_port()?;
+    let there = owner.ask_name("allocate 1")?;
     expect_code!(owner.ask_code(&format!("limit {there} {limit}"))?, KERN_SUCCESS);
+    let here = owner.fetch(there, MAKE_SEND)?;
     for id in 1..=limit {
         expect_code!(Message::to(here, COPY_SEND).id(id as i32).send(), MACH_MSG_SUCCESS);
     }
@@ -52,8 +53,17 @@ pub fn r_116_queue_limit_times_out() -> Outcome {
     // Another port of the same task takes messages all the while.
     expect_code!(Message::to(owner.mailbox, COPY_SEND).id(6).send(), MACH_MSG_SUCCESS);
     owner.receive_id(owner.mailbox_there, 6)?;
+    // A limit that is lowered while another task holds the right counts from then on.
+    let (low, low_here) = owner.new_port()?;
+    expect_code!(owner.ask_code(&format!("limit {low} 1"))?, KERN_SUCCESS);
+    expect_code!(Message::to(low_here, COPY_SEND).id(1).send(), MACH_MSG_SUCCESS);
+    expect_code!(
+        Message::to(low_here, COPY_SEND).id(2).send_with(MACH_SEND_TIMEOUT, 50),
+        MACH_SEND_TIMED_OUT
+    );
+    owner.receive_id(low, 1)?;
     owner.close()?;
-    release(&[here])
+    release(&[here, low_here])
 }
 
 pub fn r_117_send_timeout_is_a_lower_bound() -> Outcome {
@@ -283,6 +293,7 @@ pub fn r_126_blocked_sender_and_death() -> Outcome {
         let message = Message::to(here, COPY_SEND).reply(r, MAKE_SEND_ONCE);
         let sender = background(move || message.send_with(0, 0));
         settle(pause);
+        expect!(sender.poll().is_none(), "expected a blocked send, got one that returned");
         owner.kill()?;
         let code = sender.finish("the send")?;
         if code == MACH_MSG_SUCCESS {
