@@ -6,7 +6,7 @@ use machipc::mach;
 use machipc::message::{Encode, MachMessage};
 use machipc::port::{
     Deadline, MachError, MessageBuffer, Notification, OolBuffer, Outgoing, ReceiveRight, ReplyRight,
-    SendOnceRight, SendRight,
+    RightArray, SendOnceRight, SendRight,
 };
 use port_support::*;
 
@@ -253,4 +253,69 @@ fn a_request_that_wants_an_answer_needs_a_reply_port() {
     let error = outgoing.copy_send(&to).send(Deadline::now()).unwrap_err();
     assert_eq!(error.code(), mach::MACH_SEND_INVALID_REPLY);
     assert_eq!(port.queued().unwrap(), 0);
+}
+
+type Arrays =
+    (RightArray<SendRight<u32>>, RightArray<SendOnceRight<u32>>, RightArray<ReceiveRight<u32>>, String);
+
+#[test]
+fn after_a_time_out_arrays_of_rights_are_back() {
+    let _alone = alone();
+    for len in [3, 100_000] {
+        leaves_nothing(0, || {
+            let (port, to) = full::<Arrays>();
+            let other = ReceiveRight::<u32>::new().unwrap();
+            let message: Arrays = (
+                (0..2000).map(|_| other.make_send().unwrap()).collect::<Vec<_>>().into(),
+                vec![other.make_send_once().unwrap()].into(),
+                vec![].into(),
+                "t".repeat(len),
+            );
+            assert!(fails(&to, &message).is_timed_out());
+            assert_eq!(send_refs(other.name()), 2000);
+            port.set_queue_limit(1).unwrap();
+            succeeds(&to, &message);
+            assert_eq!(send_refs(other.name()), 0);
+            drop(message);
+            let mut buffer = MessageBuffer::new();
+            let received = port.receive(&mut buffer, Deadline::now()).unwrap();
+            let (sends, onces, receives, text) = received.decode::<Arrays>().unwrap();
+            drop(received);
+            assert_eq!((sends.len(), onces.len(), receives.len(), text.len()), (2000, 1, 0, len));
+            assert_eq!(send_refs(other.name()), 2000);
+            let onces: Vec<_> = onces.into();
+            Outgoing::message(&mut buffer, &6u32)
+                .unwrap()
+                .move_send_once(&onces[0])
+                .send(Deadline::now())
+                .unwrap();
+            assert_eq!(other.receive(&mut buffer, Deadline::now()).unwrap().decode::<u32>().unwrap(), 6);
+        });
+    }
+}
+
+#[test]
+fn a_bad_element_costs_what_came_before_it_only() {
+    let _alone = alone();
+    type Message = (OolBuffer, RightArray<SendRight<u32>>, SendOnceRight<u32>);
+    leaves_nothing(LARGE, || {
+        let port = ReceiveRight::<Message>::new().unwrap();
+        let to = port.make_send().unwrap();
+        let others: Vec<_> = (0..3).map(|_| ReceiveRight::<u32>::new().unwrap()).collect();
+        let held: Vec<_> = others.iter().map(|other| other.make_send().unwrap()).collect();
+        let mut rights: Vec<_> = held.to_vec();
+        // SAFETY: not a right at all; the test is about what the library makes of the system's refusal.
+        rights.insert(2, unsafe { SendRight::<u32>::from_raw(0x00ab_cd03) });
+        let message: Message =
+            (OolBuffer::new(LARGE).unwrap(), rights.into(), port.make_send_once().unwrap().cast());
+        let once = message.2.name();
+        let error = fails(&to, &message);
+        assert_eq!(error.code(), mach::MACH_SEND_INVALID_RIGHT);
+        assert_eq!(message.0.len(), 0, "consumed");
+        assert_eq!(message.2.name(), once, "kept");
+        let refs: Vec<_> = held.iter().map(|right| send_refs(right.name())).collect();
+        assert_eq!(refs, [1, 1, 2]);
+        drop(message);
+        assert!(held.iter().all(|right| send_refs(right.name()) == 1));
+    });
 }

@@ -6,7 +6,8 @@ mod port_support;
 use machipc::mach;
 use machipc::message::{MachMessage, Prefix};
 use machipc::port::{
-    Deadline, MessageBuffer, Notification, OolBuffer, Outgoing, ReceiveRight, SendOnceRight, SendRight,
+    Deadline, MessageBuffer, Notification, OolBuffer, Outgoing, ReceiveRight, RightArray, SendOnceRight,
+    SendRight,
 };
 use port_support::*;
 
@@ -126,7 +127,7 @@ fn another_kind() {
 #[test]
 fn an_array_of_rights() {
     let names = vec![0u32; 2048];
-    refused::<SendRight<u32>>("array of rights", |to, other| {
+    refused::<SendRight<u32>>("array of send rights, send right wanted", |to, other| {
         let mut names = names.clone();
         names.fill(other);
         names[7] = mach::MACH_PORT_DEAD;
@@ -134,10 +135,27 @@ fn an_array_of_rights() {
         let array = Hand::Ports { address: names.leak().as_ptr().addr(), count: 2048, disposition: SEND };
         ByHand::of::<SendRight<u32>>(to, vec![array], &0u32.to_le_bytes())
     });
-    refused::<OolBuffer>("array of rights", |to, _| {
+    refused::<OolBuffer>("array of receive rights, memory wanted", |to, _| {
         let names: Vec<u32> = (0..100).map(|_| new_port()).collect();
         let array = Hand::Ports { address: names.leak().as_ptr().addr(), count: 100, disposition: RECEIVE };
         ByHand::of::<OolBuffer>(to, vec![array], &0u32.to_le_bytes())
+    });
+    refused::<RightArray<SendOnceRight<u32>>>(
+        "array of send rights, array of send-once rights wanted",
+        |to, other| {
+            let names: &'static [u32] = vec![other; 10].leak();
+            let array = Hand::Ports { address: names.as_ptr().addr(), count: 10, disposition: SEND };
+            ByHand::of::<RightArray<SendOnceRight<u32>>>(to, vec![array], &0u32.to_le_bytes())
+        },
+    );
+    refused::<RightArray<SendRight<u32>>>("NULL", |to, other| {
+        let names: &'static [u32] = vec![other, other, mach::MACH_PORT_NULL].leak();
+        let array = Hand::Ports { address: names.as_ptr().addr(), count: 3, disposition: SEND };
+        ByHand::of::<RightArray<SendRight<u32>>>(to, vec![array], &0u32.to_le_bytes())
+    });
+    refused::<RightArray<SendRight<u32>>>("is a send right, array of send rights wanted", |to, name| {
+        let right = Hand::Port { name, disposition: SEND };
+        ByHand::of::<RightArray<SendRight<u32>>>(to, vec![right], &0u32.to_le_bytes())
     });
     refused::<u32>("1 attachments", |to, _| {
         ByHand::of::<u32>(to, vec![Hand::Ports { address: 0, count: 0, disposition: ONCE }], &[1, 0, 0, 0])

@@ -88,6 +88,8 @@ impl MemoryCell {
 pub enum Attachment<'m> {
     /// A right that moves with the message.
     Right(RightKind, &'m RightCell),
+    /// Rights of one kind that move with the message, as an array out of line.
+    Rights(RightKind, &'m [RightCell]),
     /// Bytes that are copied out of line.
     Bytes(&'m [u8]),
     /// Memory that moves with the message.
@@ -104,6 +106,11 @@ pub trait AttachmentSource {
     fn count(&self) -> u32;
     /// Takes a right: its name, now the caller's to release.
     fn take_right(&self, index: u32, kind: RightKind) -> Result<u32, DecodeError>;
+    /// Takes an array of rights: their names, now the caller's to release. A source that knows no arrays has none.
+    fn take_rights(&self, index: u32, kind: RightKind) -> Result<Vec<u32>, DecodeError> {
+        let _ = kind;
+        Err(DecodeError::new(format!("attachment {index} is no array of rights")))
+    }
     /// Takes out-of-line memory, in a cell that owns it.
     fn take_memory(&self, index: u32) -> Result<MemoryCell, DecodeError>;
     /// Borrows out-of-line memory, which stays the source's.

@@ -202,6 +202,12 @@ impl<'de> Decoder<'de> {
         source.take_right(index, kind)
     }
 
+    /// Takes an array of rights of this kind: their names, now the caller's to release.
+    pub fn rights(&mut self, kind: RightKind) -> Result<Vec<u32>, DecodeError> {
+        let (source, index) = self.attachment()?;
+        source.take_rights(index, kind)
+    }
+
     /// Takes out-of-line memory, in a cell that owns it.
     pub fn memory(&mut self) -> Result<MemoryCell, DecodeError> {
         let (source, index) = self.attachment()?;

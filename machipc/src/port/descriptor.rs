@@ -100,6 +100,14 @@ pub(super) const fn moved(kind: RightKind) -> u8 {
     disposition as u8
 }
 
+/// The descriptor of an array of rights, which the system reads and leaves where it is.
+pub(super) fn ports(address: usize, count: u32, disposition: u8) -> [u8; OTHER] {
+    let mut bytes = memory(address, count, false);
+    bytes[10] = disposition;
+    bytes[11] = mach::MACH_MSG_OOL_PORTS_DESCRIPTOR;
+    bytes
+}
+
 /// The kind of right that arrives under this disposition.
 pub(super) fn kind(disposition: u32) -> Option<RightKind> {
     match disposition {
@@ -113,6 +121,11 @@ pub(super) fn kind(disposition: u32) -> Option<RightKind> {
 /// The 32-bit field at `offset`.
 pub(super) fn word(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..)?.first_chunk().map(|field| u32::from_le_bytes(*field))
+}
+
+/// The names in an array of rights.
+pub(super) fn names(array: &[u8]) -> impl Iterator<Item = u32> {
+    array.chunks_exact(size_of::<u32>()).filter_map(|name| word(name, 0))
 }
 
 /// The address at `offset`: 64 bits, whatever the system.

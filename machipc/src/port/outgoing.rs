@@ -1,6 +1,7 @@
 //! A message that is built and sent.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::mach;
 use crate::message::{
@@ -39,10 +40,12 @@ use super::{
 #[must_use = "the message is not sent until `send`"]
 pub struct Outgoing<'m> {
     bytes: &'m mut AlignedBuffer,
-    /// Where the message starts, once it is built.
-    start: usize,
     /// Where the prefix is; the payload follows it.
     prefix: usize,
+    /// Where the message is in the buffer, once it is built.
+    message: Range<usize>,
+    /// Where the payload ends, inside the message or, out of line, behind it.
+    payload_end: usize,
     id: i32,
     attachments: Vec<Attachment<'m>>,
     out_of_line: bool,
@@ -102,9 +105,10 @@ impl<'m> Outgoing<'m> {
             ReplyPort::Right(kind, cell) => (Field::Move(kind, cell), false),
         };
         Ok(Self {
+            payload_end: bytes.len(),
             bytes,
-            start: prefix,
             prefix,
+            message: 0..0,
             id,
             attachments,
             out_of_line,
@@ -196,11 +200,13 @@ impl<'m> Outgoing<'m> {
             restore::unsent(message, &rights);
             return Err(error);
         }
-        let end = self.end();
-        let message = &mut self.bytes.as_mut_bytes()[self.start..end];
-        // SAFETY: every memory descriptor was written by `build`. What it gives away came out of a cell that owned it, and
-        // what it only names is borrowed for `'m` or is the payload behind `end` in the buffer. The start is a multiple of
-        // 16 in an aligned buffer.
+        let (buffer, behind) = self.bytes.as_mut_bytes().split_at_mut(self.message.end);
+        // Descriptors name what lies behind the message by its address.
+        behind.as_ptr().expose_provenance();
+        let message = &mut buffer[self.message.start..];
+        // SAFETY: every descriptor of memory was written by `build`. What it gives away came out of a cell that owned it, and
+        // what it only names is borrowed for `'m` or lies behind the message in the buffer. The start is a multiple of 16 in
+        // an aligned buffer.
         let code = unsafe { sys::message(message, receive, port, option, timeout) };
         let error = MachError::new(code, "mach_msg");
         if code == mach::MACH_MSG_SUCCESS || error.is_receive() {
@@ -215,20 +221,15 @@ impl<'m> Outgoing<'m> {
     /// from here on.
     fn build(&mut self) -> Result<(), MachError> {
         let count = self.attachments.len() + usize::from(self.out_of_line);
-        let head = if count == 0 {
-            descriptor::HEADER
-        } else {
-            let sizes = self.attachments.iter().map(descriptor_size).sum::<usize>();
-            descriptor::FIRST + sizes + if self.out_of_line { descriptor::OTHER } else { 0 }
-        };
-        self.make_room(head.next_multiple_of(16));
-
-        let size = (self.end() - self.start) as u32;
+        let names_at = self.make_room(count);
+        let size = self.message.len() as u32;
         let complex = if count == 0 { 0 } else { mach::MACH_MSGH_BITS_COMPLEX };
         let ((remote, to), (local, reply)) = (self.destination.take(), self.reply.take());
         let bits = mach::MACH_MSGH_BITS(remote, local) | complex;
-        let (message, payload) = self.bytes.as_mut_bytes().split_at_mut(self.prefix + Prefix::SIZE);
-        let mut writer = Writer { rest: &mut message[self.start..self.prefix] };
+
+        let (bytes, names) = self.bytes.as_mut_bytes().split_at_mut(names_at);
+        let (head, rest) = bytes[self.message.start..].split_at_mut(self.prefix - self.message.start);
+        let mut writer = Writer { rest: head, names };
         for word in [bits, size, to, reply, 0, self.id as u32] {
             writer.put(&word.to_le_bytes());
         }
@@ -240,43 +241,58 @@ impl<'m> Outgoing<'m> {
                 built = built.and(writer.attachment(attachment));
             }
             if self.out_of_line {
-                writer.put(&snapshot(payload));
+                let payload = self.payload_end - self.prefix;
+                writer.put(&snapshot(&rest[Prefix::SIZE..payload]));
             }
         }
         writer.rest.fill(0);
         built
     }
 
-    /// Puts the message's start `head` bytes in front of the prefix, which moves back where there is too little room, and
-    /// pads the end to a multiple of 4.
-    fn make_room(&mut self, head: usize) {
-        let len = self.bytes.len();
+    /// Makes room for header and `count` descriptors in front of the prefix, which moves back where there is too little,
+    /// and for the arrays of names behind everything else. Returns where those go.
+    fn make_room(&mut self, count: usize) -> usize {
+        let mut head = descriptor::HEADER;
+        let mut names = 0;
+        if count != 0 {
+            head = descriptor::FIRST + if self.out_of_line { descriptor::OTHER } else { 0 };
+            for attachment in &self.attachments {
+                head += match attachment {
+                    Attachment::Right(..) | Attachment::File(_) => descriptor::PORT,
+                    Attachment::Rights(..) | Attachment::Bytes(_) | Attachment::Memory(_) => {
+                        descriptor::OTHER
+                    }
+                };
+                if let Attachment::Rights(_, cells) = attachment {
+                    names += cells.len();
+                }
+            }
+        }
+        let head = head.next_multiple_of(16);
         let more = head.saturating_sub(self.prefix);
         if more != 0 {
-            self.bytes.set_len(len + more);
-            self.bytes.as_mut_bytes().copy_within(self.prefix..len, self.prefix + more);
+            self.bytes.set_len(self.payload_end + more);
+            self.bytes.as_mut_bytes().copy_within(self.prefix..self.payload_end, self.prefix + more);
             self.prefix += more;
+            self.payload_end += more;
         }
-        self.start = self.prefix - head;
-        if !self.out_of_line {
-            let len = self.bytes.len();
-            self.bytes.set_len(len.next_multiple_of(4));
-            self.bytes.as_mut_bytes()[len..].fill(0);
-        }
-    }
-
-    /// Where the message ends. A payload out of line lies behind it.
-    fn end(&self) -> usize {
-        if self.out_of_line { self.prefix + Prefix::SIZE } else { self.bytes.len() }
+        // The size of a message is a multiple of 4, and so is the place of a name.
+        let names_at = self.payload_end.next_multiple_of(4);
+        self.bytes.set_len(names_at + names * size_of::<u32>());
+        self.bytes.as_mut_bytes()[self.payload_end..names_at].fill(0);
+        let end = if self.out_of_line { self.prefix + Prefix::SIZE } else { names_at };
+        self.message = self.prefix - head..end;
+        names_at
     }
 
     /// The message as it is in the buffer now, and whose its parts are.
     fn parts(&self) -> (&[u8], Rights<'_, '_>) {
         let bytes = self.bytes.as_bytes();
-        let payload = self.out_of_line.then(|| Attachment::Bytes(&bytes[self.end()..]));
+        let payload = self.out_of_line.then(|| Attachment::Bytes(&bytes[self.message.end..self.payload_end]));
+        let names = &bytes[self.payload_end.next_multiple_of(4)..];
         let Self { destination, reply, attachments, .. } = self;
-        let rights = Rights { destination: *destination, reply: *reply, attachments, payload };
-        (&bytes[self.start..self.end()], rights)
+        let rights = Rights { destination: *destination, reply: *reply, attachments, payload, names };
+        (&bytes[self.message.clone()], rights)
     }
 }
 
@@ -284,7 +300,7 @@ impl fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
             .field("id", &format_args!("{:#x}", self.id))
-            .field("payload", &(self.bytes.len() - self.prefix - Prefix::SIZE))
+            .field("payload", &(self.payload_end - self.prefix - Prefix::SIZE))
             .field("attachments", &self.attachments.len())
             .finish_non_exhaustive()
     }
@@ -322,11 +338,16 @@ pub(super) struct Rights<'o, 'm> {
     pub(super) attachments: &'o [Attachment<'m>],
     /// The payload, if it is out of line.
     pub(super) payload: Option<Attachment<'m>>,
+    /// The arrays of names as they were built, one after the other.
+    pub(super) names: &'o [u8],
 }
 
 /// Writes one part of a message after the other.
 struct Writer<'w> {
+    /// What is left of the space in front of the prefix.
     rest: &'w mut [u8],
+    /// What is left of the space for arrays of names.
+    names: &'w mut [u8],
 }
 
 impl Writer<'_> {
@@ -347,6 +368,19 @@ impl Writer<'_> {
                 }
                 self.put(&descriptor::port(name, descriptor::moved(kind)));
             }
+            Attachment::Rights(kind, cells) => {
+                let names = core::mem::take(&mut self.names);
+                let (array, rest) = names.split_at_mut(cells.len() * size_of::<u32>());
+                self.names = rest;
+                for (into, cell) in array.chunks_exact_mut(size_of::<u32>()).zip(cells) {
+                    let name = cell.take();
+                    if name == mach::MACH_PORT_NULL {
+                        result = Err(MachError::new(mach::MACH_SEND_INVALID_RIGHT, "mach_msg"));
+                    }
+                    into.copy_from_slice(&name.to_le_bytes());
+                }
+                self.put(&descriptor::ports(address(array), cells.len() as u32, descriptor::moved(kind)));
+            }
             Attachment::Bytes(bytes) => self.put(&snapshot(bytes)),
             Attachment::Memory(cell) => {
                 let (address, len) = cell.take();
@@ -366,24 +400,22 @@ impl Writer<'_> {
 
 /// The descriptor of bytes that stay here. Their length was checked.
 fn snapshot(bytes: &[u8]) -> [u8; descriptor::OTHER] {
-    let address = if bytes.is_empty() { 0 } else { bytes.as_ptr().expose_provenance() };
-    descriptor::memory(address, bytes.len() as u32, false)
+    descriptor::memory(address(bytes), bytes.len() as u32, false)
 }
 
-fn descriptor_size(attachment: &Attachment<'_>) -> usize {
-    match attachment {
-        Attachment::Right(..) | Attachment::File(_) => descriptor::PORT,
-        Attachment::Bytes(_) | Attachment::Memory(_) => descriptor::OTHER,
-    }
+fn address(bytes: &[u8]) -> usize {
+    if bytes.is_empty() { 0 } else { bytes.as_ptr().expose_provenance() }
 }
 
 fn check_attachments(attachments: &[Attachment<'_>]) -> Result<(), EncodeError> {
-    if attachments.len() > ATTACHMENTS_MAX {
-        let count = attachments.len();
-        return Err(EncodeError::new(format!("{count} attachments, at most {ATTACHMENTS_MAX} fit")));
-    }
+    let mut count = 0;
     for attachment in attachments {
+        count += 1;
         let len = match attachment {
+            Attachment::Rights(_, cells) => {
+                count += cells.len();
+                0
+            }
             Attachment::Bytes(bytes) => bytes.len(),
             Attachment::Memory(cell) => cell.get().1,
             Attachment::Right(..) | Attachment::File(_) => 0,
@@ -391,6 +423,9 @@ fn check_attachments(attachments: &[Attachment<'_>]) -> Result<(), EncodeError> 
         if u32::try_from(len).is_err() {
             return Err(EncodeError::new(format!("{len} bytes out of line, at most {} fit", u32::MAX)));
         }
+    }
+    if count > ATTACHMENTS_MAX {
+        return Err(EncodeError::new(format!("{count} attachments, at most {ATTACHMENTS_MAX} fit")));
     }
     Ok(())
 }

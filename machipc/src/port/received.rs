@@ -278,6 +278,23 @@ impl AttachmentSource for Received<'_> {
         })
     }
 
+    fn take_rights(&self, index: u32, kind: RightKind) -> Result<Vec<u32>, DecodeError> {
+        self.take(index, true, |descriptor| match *descriptor {
+            Descriptor::Ports { address, count, disposition } if disposition == descriptor::moved(kind) => {
+                let names: Vec<_> = array(address, count).collect();
+                if names.contains(&mach::MACH_PORT_NULL) {
+                    return Err(unusable(index, "NULL", kind));
+                }
+                if kind == RightKind::Receive && names.contains(&mach::MACH_PORT_DEAD) {
+                    return Err(unusable(index, "DEAD", kind));
+                }
+                unmap(address, count as usize * size_of::<u32>());
+                Ok(names)
+            }
+            ref other => Err(mismatch(index, array_name(kind), other)),
+        })
+    }
+
     fn take_memory(&self, index: u32) -> Result<MemoryCell, DecodeError> {
         self.take(index, true, |descriptor| match *descriptor {
             Descriptor::Memory { size: 0, .. } => Ok(MemoryCell::default()),
@@ -416,16 +433,19 @@ fn destroy(descriptor: &Descriptor) {
             unmap(address, size as usize);
         }
         Descriptor::Ports { address, count, disposition } => {
-            let size = count as usize * size_of::<u32>();
-            // SAFETY: the array arrived with the message, is not lent to anybody, and stays until it is unmapped below.
-            let names = unsafe { sys::bytes(address, size) };
-            for name in names.chunks_exact(size_of::<u32>()) {
-                destroy_right(descriptor::word(name, 0).unwrap_or(mach::MACH_PORT_NULL), disposition);
-            }
-            unmap(address, size);
+            array(address, count).for_each(|name| destroy_right(name, disposition));
+            unmap(address, count as usize * size_of::<u32>());
         }
         Descriptor::Unknown => {}
     }
+}
+
+/// The names in an array that came with a message.
+fn array(address: usize, count: u32) -> impl Iterator<Item = u32> {
+    // SAFETY: the array arrived with a message that still holds it, nothing writes to it, and it is read through before it is
+    // unmapped: every caller uses up the iterator first.
+    let names = unsafe { sys::bytes(address, count as usize * size_of::<u32>()) };
+    descriptor::names(names)
 }
 
 fn destroy_right(name: u32, disposition: u8) {
@@ -443,6 +463,14 @@ fn unmap(address: usize, size: usize) {
     }
 }
 
+const fn array_name(kind: RightKind) -> &'static str {
+    match kind {
+        RightKind::Send => "array of send rights",
+        RightKind::SendOnce => "array of send-once rights",
+        RightKind::Receive => "array of receive rights",
+    }
+}
+
 #[cold]
 fn unusable(index: u32, name: &str, kind: RightKind) -> DecodeError {
     DecodeError::new(format!("attachment {index} is {name}, a {} wanted", kind_name(kind)))
@@ -456,7 +484,9 @@ fn mismatch(index: u32, wanted: &str, found: &Descriptor) -> DecodeError {
         }
         Descriptor::Memory { .. } => "region of memory",
         Descriptor::Volatile { .. } => "region of volatile memory",
-        Descriptor::Ports { .. } => "array of rights",
+        Descriptor::Ports { disposition, .. } => {
+            descriptor::kind(disposition.into()).map_or("array of rights of no known kind", array_name)
+        }
         Descriptor::Guarded { .. } => "guarded receive right",
         Descriptor::Unknown => "descriptor of no known kind",
     };
