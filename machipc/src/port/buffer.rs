@@ -12,7 +12,7 @@ use crate::message::AlignedBuffer;
 /// buffer.set_largest(1024 * 1024);
 /// assert_eq!(buffer.largest(), 1024 * 1024);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MessageBuffer {
     pub(crate) bytes: AlignedBuffer,
     pub(crate) size: usize,
