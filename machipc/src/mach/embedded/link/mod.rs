@@ -473,9 +473,9 @@ impl Kernel {
         let mut any = false;
         for _ in 0..FRAMES_AT_ONCE {
             let Some(link) = self.links.get_mut(id) else { return any };
-            let before = link.rx.available();
+            let before = link.rx.position();
             let next = link.next_frame();
-            any |= before != Ok(0);
+            any |= before != link.rx.position();
             let result = match next {
                 Ok(None) => break,
                 Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),

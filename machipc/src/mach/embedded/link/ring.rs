@@ -178,6 +178,11 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
+    /// How many bytes were read, modulo 2^32.
+    pub(super) fn position(&self) -> u32 {
+        self.head
+    }
+
     /// How many bytes there are.
     pub(super) fn available(&self) -> Result<u32, Corrupt> {
         let tail = self.memory.word(self.direction, TAIL).load(Ordering::Acquire);
