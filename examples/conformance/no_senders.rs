@@ -57,6 +57,23 @@ pub fn r_051_counts_holders_and_messages() -> Outcome {
     expect_code!(a.ask_code(&format!("deallocate {at_a}"))?, KERN_SUCCESS);
     expect_notification(n, NO_SENDERS, Some(6))?;
     quiet(n)?;
+    // A holder that got the right from another one, which exits as soon as it has passed it on.
+    let mut giver = Peer::start()?;
+    let mut heir = Peer::start()?;
+    let at_giver = giver.give(p, MAKE_SEND)?;
+    arm(p, NO_SENDERS, 0, n)?;
+    giver.forward_only(at_giver, MOVE_SEND, &mut heir)?;
+    giver.exit()?;
+    quiet_for(n, 50)?;
+    let at_heir = heir.collect()?;
+    heir.send_id(at_heir, 7)?;
+    expect_eq!("id from the heir", receive(p)?.id, 7);
+    quiet_for(n, 50)?;
+    heir.kill()?;
+    expect_notification(n, NO_SENDERS, Some(7))?;
+    quiet(n)?;
+    giver.close()?;
+    heir.close()?;
     a.close()?;
     b.close()?;
     release(&[p, n])

@@ -319,6 +319,16 @@ pub fn r_076_send_once_answers_its_destruction() -> Outcome {
         expect_one_answer(p)?;
         peer.close()?;
     }
+    // In the hands of a task that got it from another.
+    let (mut giver, mut heir) = (Peer::start()?, Peer::start()?);
+    let at_giver = giver.give(p, MAKE_SEND_ONCE)?;
+    giver.forward(at_giver, MOVE_SEND_ONCE, &mut heir)?;
+    giver.exit()?;
+    quiet_for(p, 50)?;
+    heir.kill()?;
+    expect_one_answer(p)?;
+    giver.close()?;
+    heir.close()?;
     release(&[p])
 }
 
@@ -337,6 +347,17 @@ pub fn r_077_used_send_once_is_silent() -> Outcome {
     expect_eq!("id", receive(p)?.id, 6);
     quiet_for(p, 100)?;
     peer.close()?;
+    let (mut giver, mut heir) = (Peer::start()?, Peer::start()?);
+    let at_giver = giver.give(p, MAKE_SEND_ONCE)?;
+    let at_heir = giver.forward(at_giver, MOVE_SEND_ONCE, &mut heir)?;
+    giver.exit()?;
+    let order = format!("send {at_heir} {MOVE_SEND_ONCE} 0 0 8 10000");
+    expect_code!(heir.ask_code(&order)?, MACH_MSG_SUCCESS);
+    heir.exit()?;
+    expect_eq!("id from the heir", receive(p)?.id, 8);
+    quiet_for(p, 100)?;
+    giver.close()?;
+    heir.close()?;
     release(&[p])
 }
 

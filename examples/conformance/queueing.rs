@@ -354,6 +354,17 @@ pub fn r_128_dead_destination_costs_nothing() -> Outcome {
     expect_eq!("type of the reply right", kind(once)?, TYPE_SEND_ONCE);
     quiet(r)?;
     quiet(x)?;
+    // A port that died with its task.
+    let mut owner = Peer::start()?;
+    let (_, here) = owner.new_port()?;
+    owner.kill()?;
+    Peer::await_death(owner.mailbox)?;
+    let message = Message::to(here, COPY_SEND).reply(r, MAKE_SEND_ONCE).right(r, COPY_SEND);
+    expect_code!(message.try_send(), MACH_SEND_INVALID_DEST);
+    expect_eq!("send-once rights of the reply port", status(r)?.mps_sorights, 0);
+    quiet(r)?;
+    owner.close()?;
+    release(&[here])?;
     release(&[s.name, r, once, x])
 }
 
@@ -369,5 +380,17 @@ pub fn r_129_send_once_to_a_dead_port() -> Outcome {
     expect_eq!("type of the right that is looked at", kind(seen)?, TYPE_DEAD_NAME);
     expect_code!(Message::to(seen, MOVE_SEND_ONCE).try_send(), MACH_SEND_INVALID_DEST);
     expect_eq!("dead-name refs", refs(seen, DEAD_NAME)?, 1);
+    // A port that died with its task. The death is known here, by another right, and not observed in this one.
+    let mut owner = Peer::start()?;
+    let there = owner.ask_name("allocate 1")?;
+    let once = owner.fetch(there, MAKE_SEND_ONCE)?;
+    owner.kill()?;
+    Peer::await_death(owner.mailbox)?;
+    let message = Message::to(once, MOVE_SEND_ONCE).reply(r, MAKE_SEND_ONCE).right(x, MAKE_SEND_ONCE);
+    expect_code!(message.try_send(), MACH_MSG_SUCCESS);
+    expect_freed(once)?;
+    expect_notification(r, MACH_NOTIFY_SEND_ONCE, None)?;
+    expect_notification(x, MACH_NOTIFY_SEND_ONCE, None)?;
+    owner.close()?;
     release(&[seen, r, x])
 }

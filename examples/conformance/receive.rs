@@ -53,6 +53,15 @@ pub fn r_141_queued_message_and_timeout_zero() -> Outcome {
     expect_code!(mach_msg_call_into(&mut first, both, size, &mut second, p, 0), MACH_MSG_SUCCESS);
     expect_eq!("id in the second buffer", second.u32(20), 42);
     expect_eq!("remote field in the first buffer", first.u32(8), p);
+    // What another task has sent is there when its send has returned.
+    let mut peer = Peer::start()?;
+    for id in 43..=60 {
+        peer.send_id(peer.inbox_there, id)?;
+        let (code, message) = try_receive(peer.inbox);
+        expect_code!(code, MACH_MSG_SUCCESS);
+        expect_eq!("id", message.map(|message| message.id), Some(id));
+    }
+    peer.close()?;
     release(&[p])
 }
 

@@ -18,6 +18,13 @@ pub fn r_156_send_right_joins_the_receive_right() -> Outcome {
     let back = peer.fetch(there, MOVE_SEND)?;
     expect_eq!("name from another task", back, p);
     expect_eq!("send refs", send_refs(p)?, 3);
+    // By way of two other tasks.
+    let mut second = Peer::start()?;
+    let there = peer.give(p, COPY_SEND)?;
+    let at_second = peer.forward(there, MOVE_SEND, &mut second)?;
+    expect_eq!("name from a third task", second.fetch(at_second, MOVE_SEND)?, p);
+    expect_eq!("send refs", send_refs(p)?, 4);
+    second.close()?;
     peer.close()?;
     release(&[p, q])
 }
@@ -46,6 +53,18 @@ pub fn r_157_send_rights_coalesce() -> Outcome {
         once.push(name);
     }
     release(&once)?;
+    // A third task gets the same right from this one twice, and from its owner.
+    let mut third = Peer::start()?;
+    let at_third = third.give(here, COPY_SEND)?;
+    expect_eq!("name at a third task", third.give(here, COPY_SEND)?, at_third);
+    expect_eq!("name of what the owner gives", peer.forward(there, MAKE_SEND, &mut third)?, at_third);
+    expect_eq!("refs there", third.ask(&format!("refs {at_third} {SEND}"))?, vec![0, 3]);
+    third.send_id(at_third, 57)?;
+    peer.receive_id(there, 57)?;
+    // Back at its owner it joins the receive right.
+    expect_eq!("name at the owner", third.forward(at_third, COPY_SEND, &mut peer)?, there);
+    expect_eq!("refs at the owner", peer.ask(&format!("refs {there} {SEND}"))?, vec![0, 1]);
+    third.close()?;
     release(&[here, q])?;
     peer.close()?;
     s.release()

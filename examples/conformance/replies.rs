@@ -94,7 +94,14 @@ pub fn r_096_reply_of_a_dead_port() -> Outcome {
     let received = receive(p)?;
     expect_eq!("remote", received.remote, DEAD);
     expect_eq!("remote bits", received.remote_bits(), MOVE_SEND);
-    release(&[s.name, p, dead])
+    let mut peer = Peer::start()?;
+    let (_, here) = peer.new_port()?;
+    peer.kill()?;
+    Peer::await_death(peer.mailbox)?;
+    expect_code!(Message::to(p, COPY_SEND).reply(here, COPY_SEND).send(), MACH_MSG_SUCCESS);
+    expect_eq!("remote of a task that died", receive(p)?.remote, DEAD);
+    peer.close()?;
+    release(&[s.name, p, dead, here])
 }
 
 pub fn r_097_destination_is_reply() -> Outcome {

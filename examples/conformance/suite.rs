@@ -149,10 +149,16 @@ pub fn play(role: &[String]) -> u8 {
     match outcome {
         Ok(()) => say("ok"),
         // A verdict is one line.
-        Err(Stop::Fail(text)) => say(&format!("fail {}", text.replace('\n', " "))),
-        Err(Stop::Skip(text)) => say(&format!("skip {}", text.replace('\n', " "))),
+        Err(Stop::Fail(text)) => say(&format!("fail {}", one_line(&text))),
+        Err(Stop::Skip(text)) => say(&format!("skip {}", one_line(&text))),
     }
     0
+}
+
+/// A text without line ends, and without the commas and spaces that a value printed over several lines has.
+fn one_line(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.replace("( ", "(").replace("[ ", "[").replace(", )", ")").replace(", ]", "]")
 }
 
 /// Runs a check and demands that the task has the names afterwards that it had before.

@@ -172,6 +172,22 @@ impl Peer {
         Ok(got[1] as Name)
     }
 
+    /// Has the peer send a right of its own to another peer, which gets it from there and not from this task. Returns
+    /// the other peer's name of it.
+    pub fn forward(&mut self, name_there: Name, disposition: u32, to: &mut Peer) -> Outcome<Name> {
+        self.forward_only(name_there, disposition, to)?;
+        to.collect()
+    }
+
+    /// The first half of [`forward`](Self::forward): the right waits in the other peer's queue.
+    pub fn forward_only(&mut self, name_there: Name, disposition: u32, to: &mut Peer) -> Outcome {
+        let door = self.give(to.mailbox, COPY_SEND)?;
+        let order = format!("send {door} {COPY_SEND} 0 0 1 10000 right {name_there} {disposition}");
+        expect_code!(self.ask_code(&order)?, MACH_MSG_SUCCESS);
+        expect_code!(self.ask_code(&format!("deallocate {door}"))?, KERN_SUCCESS);
+        Ok(())
+    }
+
     /// A new port at the peer: the peer's name of it, and a send right here.
     pub fn new_port(&mut self) -> Outcome<(Name, Name)> {
         let there = self.ask_name("allocate 1")?;
@@ -197,6 +213,10 @@ impl Peer {
 
     /// Ends the process, if it lives, and gives back the names that go with it.
     pub fn close(mut self) -> Outcome {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // So that its service name goes at once, wherever the system keeps it.
+            let _ = self.ask(&format!("destroy {}", self.mailbox_there));
+        }
         self.kill()?;
         release(&[self.inbox])?;
         if self.mailbox != DEAD { release(&[self.mailbox]) } else { Ok(()) }
