@@ -269,8 +269,11 @@ fn short_cut() -> Outcome {
     Ok(())
 }
 
-/// A host without a name, for events. Tells with each who sent it.
-fn listen() -> Outcome<(Host<Event>, Receiver<(Event, u32)>)> {
+/// An event and the process that sent it.
+type Told = (Event, u32);
+
+/// A host without a name, for events.
+fn listen() -> Outcome<(Host<Event>, Receiver<Told>)> {
     let (sink, events) = mpsc::channel();
     let listener = Host::<Event>::builder().unnamed().bind(move |event: Event, cx: &Context| {
         let _ = sink.send((event, cx.peer().pid()));

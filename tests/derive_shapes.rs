@@ -9,18 +9,22 @@ use machipc::message::Schema;
 
 #[path = "../machipc-derive/tests/golden/generic.rs"]
 mod generic;
+#[allow(clippy::all, reason = "the macro's code, in which clippy does not look where it is generated")]
 #[path = "../machipc-derive/tests/golden/generic.expanded.rs"]
 mod generic_expanded;
 #[path = "../machipc-derive/tests/golden/kv.rs"]
 mod kv;
+#[allow(clippy::all, reason = "the macro's code, in which clippy does not look where it is generated")]
 #[path = "../machipc-derive/tests/golden/kv.expanded.rs"]
 mod kv_expanded;
 #[path = "../machipc-derive/tests/golden/messages.rs"]
 mod messages;
+#[allow(clippy::all, reason = "the macro's code, in which clippy does not look where it is generated")]
 #[path = "../machipc-derive/tests/golden/messages.expanded.rs"]
 mod messages_expanded;
 #[path = "../machipc-derive/tests/golden/pod.rs"]
 mod pod;
+#[allow(clippy::all, reason = "the macro's code, in which clippy does not look where it is generated")]
 #[path = "../machipc-derive/tests/golden/pod.expanded.rs"]
 mod pod_expanded;
 

@@ -84,7 +84,7 @@ items! {
 }
 
 macro_rules! text {
-    ($([$($generics:tt)*] $type:ty => $from_bytes:expr;)*) => { $(
+    ($([$($generics:tt)*] $type:ty;)*) => { $(
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> OutOfLine<'de> for $type {
             fn describe(schema: &mut Schema) {
@@ -98,17 +98,17 @@ macro_rules! text {
 
             #[inline]
             fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError> {
-                $from_bytes(text(bytes)?)
+                text(bytes).map(Into::into)
             }
         }
     )* };
 }
 
 text! {
-    ['de] String => |text: &str| Ok(text.to_owned());
-    ['de] Box<str> => |text: &str| Ok(text.into());
-    ['de: 'a, 'a] &'a str => Ok;
-    ['de: 'a, 'a] Cow<'a, str> => |text| Ok(Cow::Borrowed(text));
+    ['de] String;
+    ['de] Box<str>;
+    ['de: 'a, 'a] &'a str;
+    ['de: 'a, 'a] Cow<'a, str>;
 }
 
 /// In the schema, out-of-line bytes are what [`OolBuffer`](crate::port::OolBuffer) is, so that one side may use it.
@@ -128,7 +128,7 @@ fn owned_items<'de, T: Pod + Decode<'de>>(bytes: &'de [u8]) -> Result<Vec<T>, De
 
 fn borrowed_items<T: Pod>(bytes: &[u8]) -> Result<&[T], DecodeError> {
     let size = size_of::<T>().max(1);
-    if bytes.len() % size != 0 {
+    if !bytes.len().is_multiple_of(size) {
         return Err(DecodeError::new(format!(
             "{} bytes out of line, which are no multiple of {size}",
             bytes.len()
