@@ -63,6 +63,11 @@ pub(super) fn trailer_size(option: mach_msg_option_t) -> usize {
 }
 
 impl Letter {
+    /// Size in bytes of all that is written.
+    pub(super) fn size(&self) -> usize {
+        HEADER + self.bytes.len() + self.trailer.len
+    }
+
     /// Writes the message to `buffer`: header, bytes, trailer.
     ///
     /// # Safety

@@ -424,8 +424,8 @@ impl Kernel {
     }
 
     /// Releases everything that a message carries, its destination included.
-    pub(super) fn destroy_message(&mut self, message: Message) {
-        self.return_credit(&message);
+    pub(super) fn destroy_message(&mut self, mut message: Message) {
+        self.return_credit(&mut message);
         match message.destination {
             Right::SendOnce(port) => self.spend_send_once(port),
             right => self.release(right),

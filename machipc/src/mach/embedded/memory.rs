@@ -124,26 +124,29 @@ impl Region {
         Ok(region)
     }
 
-    /// Turns the memory into a sealed memfd: without a copy where it is one already.
-    pub(super) fn into_memfd(self) -> Result<OwnedFd, MemoryError> {
-        let shared = {
+    /// Turns the memory into a sealed memfd: without a copy where it is one already. Without a descriptor or memory left it comes back.
+    pub(super) fn into_memfd(self) -> Result<OwnedFd, Self> {
+        let held = {
             let mut shared = shared();
             match shared.get(&self.address) {
                 Some((len, _)) if *len == page_ceil(self.len) => shared.remove(&self.address),
                 _ => None,
             }
         };
-        if let Some((_, fd)) = shared {
-            // A writable mapping would forbid the seal, so it goes first.
-            let len = self.len;
-            drop(self);
-            let exact = rustix::fs::ftruncate(&fd, len as u64).is_ok();
-            if exact && rustix::fs::fcntl_add_seals(&fd, SEALS | SealFlags::SEAL).is_ok() {
-                return Ok(fd);
-            }
-            return copy_of_file(&fd, len);
+        let Some((_, fd)) = held else {
+            return memfd_of(self.as_slice()).map_err(|_| self);
+        };
+        // A writable mapping would forbid the seal, so it goes first.
+        let len = self.len;
+        drop(self);
+        let exact = rustix::fs::ftruncate(&fd, len as u64).is_ok();
+        if exact && rustix::fs::fcntl_add_seals(&fd, SEALS | SealFlags::SEAL).is_ok() {
+            return Ok(fd);
         }
-        memfd_of(self.as_slice())
+        // Somebody else has it mapped: a copy goes.
+        let mut copy = Self::zeroed(len).map_err(|_| Self { address: 0, len: 0 })?;
+        read_file(&fd, copy.as_mut_slice());
+        memfd_of(copy.as_slice()).map_err(|_| copy)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -259,6 +262,32 @@ pub(super) fn check_readable(address: usize, len: usize) -> Result<(), MemoryErr
     }
 }
 
+/// Whether every byte of the range can be written. The range found so last is remembered: a program receives into the same buffer again and
+/// again, and a call a message would cost more than the message.
+pub(super) fn check_writable(address: usize, len: usize) -> Result<(), MemoryError> {
+    thread_local! {
+        static KNOWN: core::cell::Cell<(usize, usize)> = const { core::cell::Cell::new((0, 0)) };
+    }
+    let (from, to) = KNOWN.get();
+    let Some(end) = address.checked_add(len).filter(|end| *end <= usize::MAX - page_size()) else {
+        return Err(MemoryError::Unreadable);
+    };
+    if from <= address && end <= to {
+        return Ok(());
+    }
+    let start = page_floor(address);
+    let end = page_ceil(end);
+    // SAFETY: populating for writing changes no byte.
+    match unsafe { rustix::mm::madvise(start as *mut _, end - start, Advice::LinuxPopulateWrite) } {
+        // Kernels before 5.14 do not know the advice; there the caller's word has to do.
+        Ok(()) | Err(rustix::io::Errno::INVAL) => {
+            KNOWN.set((start, end));
+            Ok(())
+        }
+        Err(_) => Err(MemoryError::Unreadable),
+    }
+}
+
 /// A sealed memfd that holds these bytes.
 pub(super) fn memfd_of(bytes: &[u8]) -> Result<OwnedFd, MemoryError> {
     let fd = memfd(0).map_err(|_| MemoryError::Exhausted)?;
@@ -274,17 +303,16 @@ pub(super) fn memfd_of(bytes: &[u8]) -> Result<OwnedFd, MemoryError> {
     Ok(fd)
 }
 
-fn copy_of_file(fd: &OwnedFd, len: usize) -> Result<OwnedFd, MemoryError> {
-    let mut bytes = vec![0; len];
+/// Reads a file of our own from its beginning.
+fn read_file(fd: &OwnedFd, bytes: &mut [u8]) {
     let mut at = 0;
-    while at < len {
+    while at < bytes.len() {
         match rustix::io::pread(fd, &mut bytes[at..], at as u64) {
             Ok(count) if count > 0 => at += count,
             Err(rustix::io::Errno::INTR) => {}
-            _ => return Err(MemoryError::Exhausted),
+            _ => return,
         }
     }
-    memfd_of(&bytes)
 }
 
 fn memfd(size: usize) -> rustix::io::Result<OwnedFd> {

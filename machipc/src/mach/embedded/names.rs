@@ -344,9 +344,14 @@ impl Kernel {
         if !(MACH_MSG_TYPE_MOVE_RECEIVE..=MACH_MSG_TYPE_MAKE_SEND_ONCE).contains(&disposition) {
             return Err(KERN_INVALID_VALUE);
         }
+        // What is wrong with a name that is free comes before what is wrong with the right.
+        match self.space.check_chosen(name) {
+            KERN_SUCCESS | KERN_NAME_EXISTS => {}
+            code => return Err(code),
+        }
         let right = self.take_for_call(right, disposition)?;
-        let code = self.insert_taken(name, right);
-        if let Err((code, right)) = code {
+        let inserted = self.insert_taken(name, right);
+        if let Err((code, right)) = inserted {
             self.release(right);
             return Err(code);
         }

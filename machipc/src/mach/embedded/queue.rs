@@ -112,8 +112,8 @@ impl Kernel {
         }
     }
 
-    fn number(&mut self, id: PortId, message: Message) -> Taken {
-        self.return_credit(&message);
+    fn number(&mut self, id: PortId, mut message: Message) -> Taken {
+        self.return_credit(&mut message);
         let port = self.port_mut(id);
         let sequence = port.sequence;
         port.sequence = sequence.wrapping_add(1);

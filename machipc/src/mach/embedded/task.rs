@@ -7,6 +7,7 @@ use super::copyout::{Letter, trailer_size};
 use super::draft::Draft;
 use super::kernel::Kernel;
 use super::link::handshake;
+use super::memory;
 use super::message::{Message, Right, Sender};
 use super::poll::Poller;
 use super::queue::Found;
@@ -153,7 +154,7 @@ impl Task {
             kernel.deliver(port, message);
             return Sent::Code(MACH_MSG_SUCCESS);
         }
-        if kernel.port(port).queue.len() >= QUEUE_MAX {
+        if kernel.port(port).queue.len() >= QUEUE_MAX || kernel.exceeds_link(&message) {
             return send_back(kernel, message, 0, MACH_SEND_NO_BUFFER);
         }
         if kernel.port(port).is_full() {
@@ -266,6 +267,10 @@ impl Task {
         match result {
             Received::Message(letter) => {
                 if (room as usize) < size_of::<mach_msg_header_t>() {
+                    return MACH_RCV_INVALID_DATA;
+                }
+                if memory::check_writable(buffer as usize, letter.size()).is_err() {
+                    // The message is lost and its rights stay here.
                     return MACH_RCV_INVALID_DATA;
                 }
                 // SAFETY: the letter was made to fit `room`, which the caller made writable.

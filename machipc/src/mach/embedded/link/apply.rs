@@ -41,6 +41,13 @@ impl Kernel {
                 }
                 Frame::Dead { export } => self.apply_dead(id, export)?,
                 Frame::Credit { export, count } => self.apply_credit(id, export, count)?,
+                Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
+                Frame::Revoked { export, count } => {
+                    let link = self.links.get_mut(id).ok_or(Breach)?;
+                    if let Some(Export::Send { granted, .. }) = link.exports.get_mut(export) {
+                        *granted = granted.checked_sub(count).ok_or(Breach)?;
+                    }
+                }
                 Frame::Introduce { export } => {
                     let socket = fds.next().ok_or(Breach)?;
                     self.apply_introduce(id, export, socket)?;
@@ -99,6 +106,17 @@ impl Kernel {
         let state = self.port_mut(port);
         state.credits = state.credits.saturating_add(count);
         self.fill_free_slots(port);
+        Ok(())
+    }
+
+    /// Gives unused credit back. What was used before the peer asked is on its way already.
+    fn apply_revoke(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let Some(&port) = link.imports.get(&export) else { return Ok(()) };
+        let state = self.port_mut(port);
+        let count = count.min(state.credits);
+        state.credits -= count;
+        self.post(id, Frame::Revoked { export, count });
         Ok(())
     }
 

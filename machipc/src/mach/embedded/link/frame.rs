@@ -17,6 +17,8 @@ pub(super) const RELEASE_ONCE: u8 = 3;
 pub(super) const DEAD: u8 = 4;
 pub(super) const CREDIT: u8 = 5;
 pub(super) const INTRODUCE: u8 = 6;
+pub(super) const REVOKE: u8 = 7;
+pub(super) const REVOKED: u8 = 8;
 
 pub(super) const ITEM_PORT: u32 = 1;
 pub(super) const ITEM_GUARDED: u32 = 2;
@@ -35,6 +37,10 @@ pub(in super::super) enum Frame {
     Dead { export: u32 },
     /// That many more messages may be sent.
     Credit { export: u32, count: u32 },
+    /// That much credit is asked back, as far as it is unused.
+    Revoke { export: u32, count: u32 },
+    /// That much credit was given back.
+    Revoked { export: u32, count: u32 },
     /// Whoever is at the other end of the descriptor gets the right; a send-once right is used up by this.
     Introduce { export: u32 },
 }
@@ -47,6 +53,8 @@ impl Frame {
             Frame::Dead { export } => (DEAD, 0, export, 0),
             Frame::Credit { export, count } => (CREDIT, 0, export, count),
             Frame::Introduce { export } => (INTRODUCE, 1, export, 0),
+            Frame::Revoke { export, count } => (REVOKE, 0, export, count),
+            Frame::Revoked { export, count } => (REVOKED, 0, export, count),
         };
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&head(8, kind, fds));
@@ -68,6 +76,8 @@ impl Frame {
             DEAD => Frame::Dead { export },
             CREDIT => Frame::Credit { export, count },
             INTRODUCE => Frame::Introduce { export },
+            REVOKE => Frame::Revoke { export, count },
+            REVOKED => Frame::Revoked { export, count },
             _ => return None,
         })
     }

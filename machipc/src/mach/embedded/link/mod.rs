@@ -538,8 +538,8 @@ impl Kernel {
     // ---- Credit
 
     /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
-    pub(super) fn return_credit(&mut self, message: &Message) {
-        let Some((id, export)) = message.credit else { return };
+    pub(super) fn return_credit(&mut self, message: &mut Message) {
+        let Some((id, export)) = message.credit.take() else { return };
         let limit = self.port(message.destination.port()).queue_limit;
         let destination = message.destination.port();
         let Some(link) = self.links.get_mut(id) else { return };
@@ -563,7 +563,7 @@ impl Kernel {
         }
     }
 
-    /// The queue limit has changed: peers that hold send rights get more credit, where it was raised.
+    /// The queue limit has changed: peers that hold send rights get more credit, or are asked for what they have not used.
     pub(super) fn regrant(&mut self, id: PortId) {
         let limit = self.port(id).queue_limit;
         for (link_id, export) in self.port(id).exports.clone() {
@@ -571,10 +571,13 @@ impl Kernel {
             let Some(Export::Send { granted, queued, owed, .. }) = link.exports.get_mut(export) else {
                 continue;
             };
-            let count = limit.saturating_sub(*granted + *owed + *queued);
-            if count > 0 {
-                *granted += count;
-                self.post(link_id, Frame::Credit { export, count });
+            let out = *granted + *owed + *queued;
+            if limit > out {
+                *granted += limit - out;
+                self.post(link_id, Frame::Credit { export, count: limit - out });
+            } else if out > limit && *granted > 0 {
+                let count = (out - limit).min(*granted);
+                self.post(link_id, Frame::Revoke { export, count });
             }
         }
     }

@@ -10,8 +10,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, UCred,
 };
 
-/// The most descriptors in one packet.
-pub(super) const FDS_MAX: usize = 64;
+/// The most descriptors in one packet: the kernel's own limit, `SCM_MAX_FD`.
+pub(super) const FDS_MAX: usize = 253;
 
 /// What a packet brought.
 pub(super) struct Packet {

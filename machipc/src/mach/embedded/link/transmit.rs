@@ -16,6 +16,8 @@ use super::{Export, Frame, socket};
 const INLINE_MEMORY: usize = 16 * 1024;
 /// And not more than this in one message.
 const INLINE_TOTAL: usize = 1024 * 1024;
+/// Descriptors of a frame that memory may take; the others are for rights.
+const MEMFDS_MAX: usize = socket::FDS_MAX / 2;
 
 impl Kernel {
     /// Sends a message to the port behind `export` of a link's peer. Its rights leave this task.
@@ -48,10 +50,7 @@ impl Kernel {
         head.extend_from_slice(&(count as u32).to_le_bytes());
         head.extend_from_slice(&0_u32.to_le_bytes());
         head.extend_from_slice(&items);
-        if fds.len() > socket::FDS_MAX {
-            // More descriptors than one packet carries: the message cannot go, and is lost as on a full system.
-            fds.clear();
-        } else if let Some(link) = self.links.get_mut(id) {
+        if let Some(link) = self.links.get_mut(id) {
             if link.send(&head, &message.bytes, fds).is_err() {
                 self.doomed.push(Doomed::Link(id));
             }
@@ -92,28 +91,46 @@ impl Kernel {
             Item::Memory { region, kind, copy } => {
                 let options = u32::from(kind) | u32::from(copy) << 8;
                 let len = region.as_ref().map_or(0, |region| region.len());
-                match region {
-                    Some(region) if len > INLINE_MEMORY || *inline + len > INLINE_TOTAL => {
-                        match region.into_memfd() {
-                            Ok(fd) => {
-                                fds.push(fd);
-                                words(out, &[ITEM_MEMFD, options, len as u32]);
-                            }
-                            // No descriptor left: the receiver sees that memory is missing.
-                            Err(_) => words(out, &[ITEM_BYTES, options, 0]),
+                let large = len > INLINE_MEMORY || *inline + len > INLINE_TOTAL;
+                let region = match region {
+                    Some(region) if large && fds.len() < MEMFDS_MAX => match region.into_memfd() {
+                        Ok(fd) => {
+                            fds.push(fd);
+                            return words(out, &[ITEM_MEMFD, options, len as u32]);
                         }
-                    }
-                    region => {
-                        words(out, &[ITEM_BYTES, options, len as u32]);
-                        if let Some(region) = &region {
-                            out.extend_from_slice(region.as_slice());
-                        }
-                        out.resize(out.len().next_multiple_of(4), 0);
-                        *inline += len;
-                    }
-                }
+                        // Without a descriptor left the bytes go through the ring.
+                        Err(region) => Some(region),
+                    },
+                    region => region,
+                };
+                let bytes = region.as_ref().map_or(&[][..], |region| region.as_slice());
+                words(out, &[ITEM_BYTES, options, bytes.len() as u32]);
+                out.extend_from_slice(bytes);
+                out.resize(out.len().next_multiple_of(4), 0);
+                *inline += bytes.len();
             }
         }
+    }
+
+    /// Whether a message to a link's peer takes more descriptors than a frame can have.
+    pub(in super::super) fn exceeds_link(&self, message: &Message) -> bool {
+        let Home::Link { link: to, .. } = self.port(message.destination.port()).home else { return false };
+        let needs = |carried: &Carried| match carried {
+            Carried::Right(right) => match self.port(right.port()).home {
+                Home::Link { link, .. } => link != to,
+                home => home == Home::Kernel,
+            },
+            Carried::Null | Carried::Dead => false,
+        };
+        let mut count = usize::from(needs(&message.reply));
+        for item in &message.items {
+            count += match item {
+                Item::Port { carried, .. } | Item::Guarded { carried, .. } => usize::from(needs(carried)),
+                Item::Ports { carried, .. } => carried.iter().filter(|carried| needs(carried)).count(),
+                Item::Memory { .. } => 0,
+            };
+        }
+        count > socket::FDS_MAX - MEMFDS_MAX
     }
 
     fn wire_carried(&mut self, id: u32, carried: Carried, fds: &mut Vec<OwnedFd>) -> WireRight {
