@@ -53,6 +53,10 @@ pub fn r_157_send_rights_coalesce() -> Outcome {
         once.push(name);
     }
     release(&once)?;
+    // Their port is told of each.
+    for _ in 0..4 {
+        peer.receive_id(there, MACH_NOTIFY_SEND_ONCE)?;
+    }
     // A third task gets the same right from this one twice, and from its owner.
     let mut third = Peer::start()?;
     let at_third = third.give(here, COPY_SEND)?;

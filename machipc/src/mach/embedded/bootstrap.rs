@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -20,6 +21,8 @@ use crate::mach::{
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
+/// Names of others that are looked at when one is taken.
+const SWEPT: usize = 64;
 /// Bytes of a name that its file's name shows.
 const SHOWN: usize = 48;
 /// The longest path that fits a socket address, with its NUL.
@@ -39,17 +42,49 @@ impl Drop for Claim {
         // While the lock is held nobody else can own these files.
         let _ = std::fs::remove_file(&self.socket);
         let _ = std::fs::remove_file(&self.lock);
+        own().retain(|lock| *lock != self.lock);
+    }
+}
+
+/// Lock files of this process's names. They must not be opened again: closing any descriptor of theirs would drop the lock.
+static OWN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn own() -> MutexGuard<'static, Vec<PathBuf>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what dead owners have left, a few names at a time.
+fn sweep(directory: &Path, own: &[PathBuf]) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    let locks = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "lock"));
+    for lock in locks.take(SWEPT) {
+        if own.contains(&lock) {
+            continue;
+        }
+        if let Ok(Some(held)) = take_lock(&lock) {
+            let _ = std::fs::remove_file(lock.with_extension("sock"));
+            let _ = std::fs::remove_file(&lock);
+            drop(held);
+        }
     }
 }
 
 /// Takes a name for this process.
 pub(super) fn claim(name: &[u8]) -> Result<Claim, kern_return_t> {
     let directory = directory(true)?;
+    let mut own = own();
+    sweep(&directory, &own);
     let (socket, lock) = paths(&directory, name);
     let held = take_lock(&lock)?.ok_or(BOOTSTRAP_NOT_PRIVILEGED)?;
     let listener = listen(&directory, &socket);
     match listener {
-        Ok(listener) => Ok(Claim { listener, socket, lock, _held: held }),
+        Ok(listener) => {
+            own.push(lock.clone());
+            Ok(Claim { listener, socket, lock, _held: held })
+        }
         Err(error) => {
             let _ = std::fs::remove_file(&lock);
             Err(code_of(error))
@@ -69,7 +104,10 @@ pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
             Err(Errno::INTR) => {}
             Err(Errno::CONNREFUSED) => {
                 // Nobody listens: the owner has died. What it left goes, unless somebody else is just taking the name.
-                if let Ok(Some(held)) = take_lock(&lock) {
+                let own = own();
+                if !own.contains(&lock)
+                    && let Ok(Some(held)) = take_lock(&lock)
+                {
                     let _ = std::fs::remove_file(&path);
                     let _ = std::fs::remove_file(&lock);
                     drop(held);

@@ -293,6 +293,12 @@ impl Kernel {
         if name != MACH_PORT_NULL && name != MACH_PORT_DEAD && received(u32::from(disposition)) == 0 {
             return Err(MACH_SEND_INVALID_RIGHT);
         }
+        if u32::from(disposition) == MACH_MSG_TYPE_MOVE_RECEIVE
+            && matches!(self.port(to).home, Home::Link { .. })
+        {
+            // Receive rights do not cross links yet; the sender keeps it.
+            return Err(MACH_SEND_INVALID_RIGHT);
+        }
         // In a body the death of a send-once right's port is noticed.
         self.notice_death(name);
         let carried = self

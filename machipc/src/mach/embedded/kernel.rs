@@ -279,6 +279,13 @@ impl Kernel {
         self.free_port_slot(id);
     }
 
+    /// The port's identity stands for it no longer.
+    fn forget_identity(&mut self, id: PortId) {
+        if let Some(identity) = self.port_mut(id).identity.take() {
+            self.links.identities.remove(&identity);
+        }
+    }
+
     /// Frees the slot of a dead or distant port to which no right is left.
     fn free_port_slot(&mut self, id: PortId) {
         let port = self.port(id);
@@ -291,6 +298,7 @@ impl Kernel {
             }
             Home::Link { link, export } => {
                 let count = port.imported;
+                self.forget_identity(id);
                 self.ports.remove(id.0);
                 // A send-once right was never counted: it is gone with its use or by a frame of its own.
                 if count > 0 {
@@ -390,6 +398,7 @@ impl Kernel {
     pub(super) fn kill_port(&mut self, id: PortId) {
         self.wake_receivers_changed(id);
         self.leave_sets(id);
+        self.forget_identity(id);
         let port = self.port_mut(id);
         // Held until the end, so that the slot outlives the last right.
         port.send_once_rights += 1;

@@ -276,6 +276,16 @@ impl Task {
         }
     }
 
+    /// With many links: hears the bells that have rung, for a call that will not wait.
+    pub(super) fn poll_unscanned(&self) {
+        let Some(poller) = self.poller() else { return };
+        if self.with(|kernel| kernel.links.has_unscanned()) {
+            if let Ok(events) = poller.wait(Some(Instant::now())) {
+                self.handle(&events);
+            }
+        }
+    }
+
     fn handle(&self, events: &[Key]) {
         for event in events {
             match *event {

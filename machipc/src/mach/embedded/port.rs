@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::link::Identity;
 use super::message::Message;
 use super::wait::WaiterId;
 use crate::mach::{MACH_PORT_QLIMIT_BASIC, mach_port_name_t};
@@ -74,6 +75,8 @@ pub(super) struct Port {
     pub(super) exports: Vec<(u32, u32)>,
     /// Messages that may still be sent to a port of the far end before credit comes back.
     pub(super) credits: u32,
+    /// What tells the port from all others, once a right to it has crossed a link.
+    pub(super) identity: Option<Identity>,
     /// The file that a fileport stands for.
     pub(super) file: Option<Arc<OwnedFd>>,
     /// Transfers of this right received from the far end and not yet returned.
@@ -102,6 +105,7 @@ impl Port {
             requests: Vec::new(),
             exports: Vec::new(),
             credits: 0,
+            identity: None,
             file: None,
             imported: 0,
         }

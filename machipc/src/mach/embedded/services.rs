@@ -123,7 +123,7 @@ impl Task {
         }
         self.with(|kernel| {
             if let Some(introduction) = introduction {
-                let carried = kernel.meet(introduction, false);
+                let carried = kernel.meet(introduction, false, Some(welcome.identity));
                 return match carried {
                     Carried::Right(right) => {
                         Ok(Some(kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY)?))
@@ -141,6 +141,7 @@ impl Task {
                     link
                 }
             };
+            kernel.expect_identity(link, welcome.export, welcome.identity);
             let right = kernel
                 .import_send(link, welcome.export, welcome.credits)
                 .map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
@@ -218,6 +219,7 @@ impl Kernel {
             existing: false,
             export: 0,
             credits: 0,
+            identity: [0; 16],
         };
         let introduced = handshake.introduced.is_some();
         let right = match handshake.introduced {
@@ -233,6 +235,7 @@ impl Kernel {
         };
         if let Home::Link { link, export } = self.port(right.port()).home {
             // A registered right of a third process's: the two get a link of their own.
+            welcome.identity = self.port(right.port()).identity.unwrap_or_default();
             let introduction = self.introduce_to(link, export);
             self.release(right);
             if introduction.is_none() {
@@ -256,6 +259,9 @@ impl Kernel {
             }
         };
         let once = matches!(right, Right::SendOnce(_));
+        if !once {
+            welcome.identity = self.identity_of(right.port()).unwrap_or_default();
+        }
         match self.export_first(link, right) {
             Some((export, credits)) => (welcome.export, welcome.credits) = (export, credits),
             None => welcome.code = BOOTSTRAP_UNKNOWN_SERVICE,

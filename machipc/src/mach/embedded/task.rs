@@ -10,6 +10,7 @@ use super::link::handshake;
 use super::memory;
 use super::message::{Message, Right, Sender};
 use super::poll::Poller;
+use super::port::Home;
 use super::queue::Found;
 use super::space::Object;
 use super::wait::{Awaited, Outcome, Parker, Taken, Waiter, WaiterId, Woken};
@@ -157,8 +158,8 @@ impl Task {
         if kernel.port(port).queue.len() >= QUEUE_MAX || kernel.exceeds_link(&message) {
             return send_back(kernel, message, 0, MACH_SEND_NO_BUFFER);
         }
-        if kernel.port(port).is_full() {
-            // Credit, or the port's death, may be on its way.
+        if matches!(kernel.port(port).home, Home::Link { .. }) {
+            // Credit given or asked back, or the port's death, may be on its way.
             kernel.drain_links();
         }
         match kernel.send_within_limit(port, message) {
@@ -241,6 +242,9 @@ impl Task {
     ) -> mach_msg_return_t {
         let large = option & MACH_RCV_LARGE != 0;
         let deadline = deadline(option & MACH_RCV_TIMEOUT != 0, timeout);
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.poll_unscanned();
+        }
         let started = self.with(|kernel| {
             let mut found = take_now(kernel, name, room, option);
             if matches!(found, Received::Code(MACH_RCV_TIMED_OUT)) && kernel.drain_links() {

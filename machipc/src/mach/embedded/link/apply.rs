@@ -10,7 +10,7 @@ use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::frame::{ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, Reader, WireRight};
-use super::{Breach, Export, Frame, Handshake, Memory, RIGHTS_MAX, handshake};
+use super::{Breach, Export, Frame, Handshake, Identity, Memory, RIGHTS_MAX, handshake};
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
     MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
@@ -46,6 +46,20 @@ impl Kernel {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
                     if let Some(Export::Send { granted, .. }) = link.exports.get_mut(export) {
                         *granted = granted.checked_sub(count).ok_or(Breach)?;
+                    }
+                }
+                Frame::Identity { export, identity } => {
+                    let link = self.links.get_mut(id).ok_or(Breach)?;
+                    link.identities.insert(export, identity);
+                    if link.identities.len() > RIGHTS_MAX {
+                        return Err(Breach);
+                    }
+                }
+                Frame::Third { identity } => {
+                    let link = self.links.get_mut(id).ok_or(Breach)?;
+                    link.thirds.push_back(identity);
+                    if link.thirds.len() > super::socket::FDS_MAX {
+                        return Err(Breach);
                     }
                 }
                 Frame::Introduce { export } => {
@@ -354,7 +368,12 @@ impl Kernel {
             WireRight::YoursOnce { export } => self.take_once(id, export)?,
             WireRight::ThirdSend | WireRight::ThirdOnce => {
                 let socket = fds.next().ok_or(Breach)?;
-                return Ok(self.meet(socket, right == WireRight::ThirdOnce));
+                let once = right == WireRight::ThirdOnce;
+                let identity = match once {
+                    true => None,
+                    false => self.links.get_mut(id).and_then(|link| link.thirds.pop_front()),
+                };
+                return Ok(self.meet(socket, once, identity));
             }
             WireRight::File => self.make_file_right(Arc::new(fds.next().ok_or(Breach)?)),
             WireRight::Null | WireRight::Dead => return Err(Breach),
@@ -378,13 +397,39 @@ impl Kernel {
         if link.imports.len() >= RIGHTS_MAX {
             return Err(Breach);
         }
+        let identity = link.identities.remove(&export);
+        if let Some(port) = identity.and_then(|identity| self.known(identity)) {
+            // The right came by another way before: one is enough.
+            self.post(id, Frame::Release { export, count: 1 });
+            return Ok(self.copy_send(port));
+        }
+        Ok(self.import_new(id, export, credits, identity))
+    }
+
+    fn import_new(&mut self, id: u32, export: u32, credits: u32, identity: Option<Identity>) -> Right {
         let mut port = Port::new(Home::Link { link: id, export });
-        (port.imported, port.credits, port.send_rights) = (1, credits, 1);
+        (port.imported, port.credits, port.send_rights, port.identity) = (1, credits, 1, identity);
         let port = PortId(self.ports.insert(port));
         if let Some(link) = self.links.get_mut(id) {
             link.imports.insert(export, port);
         }
-        Ok(Right::Send(port))
+        if let Some(identity) = identity {
+            self.links.identities.insert(identity, port);
+        }
+        Right::Send(port)
+    }
+
+    /// The living port of this identity, ours or one that we hold rights to.
+    fn known(&self, identity: Identity) -> Option<PortId> {
+        let port = self.links.identities.get(&identity).copied()?;
+        (!self.port(port).is_dead()).then_some(port)
+    }
+
+    /// Notes the identity of an export that the peer told otherwise than by a frame.
+    pub(in super::super) fn expect_identity(&mut self, id: u32, export: u32, identity: Identity) {
+        if let Some(link) = self.links.get_mut(id) {
+            link.identities.insert(export, identity);
+        }
     }
 
     fn import_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
@@ -395,11 +440,22 @@ impl Kernel {
 
     /// Begins a link with the owner of a third process's port, who waits at the other end of `socket`. Nobody is waited for: what is sent
     /// lies in the new link until the owner takes it up. Without memory or descriptors left the right is as good as dead.
-    pub(in super::super) fn meet(&mut self, socket: OwnedFd, once: bool) -> Carried {
+    pub(in super::super) fn meet(
+        &mut self,
+        socket: OwnedFd,
+        once: bool,
+        identity: Option<Identity>,
+    ) -> Carried {
+        if let Some(port) = identity.and_then(|identity| self.known(identity)) {
+            // The owner sees the socket close and keeps its right.
+            return Carried::Right(self.copy_send(port));
+        }
         let Some(id) = self.begin_link(socket) else { return Carried::Dead };
+        if once {
+            return self.import_once(id, 0).map_or(Carried::Dead, Carried::Right);
+        }
         // The first export of a fresh link has id 0; the owner's credit for one message is this side's to assume (see `welcome`).
-        let right = if once { self.import_once(id, 0) } else { self.import_send(id, 0, 1) };
-        right.map_or(Carried::Dead, Carried::Right)
+        Carried::Right(self.import_new(id, 0, 1, identity))
     }
 
     fn begin_link(&mut self, socket: OwnedFd) -> Option<u32> {

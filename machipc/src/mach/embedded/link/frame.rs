@@ -19,12 +19,19 @@ pub(super) const CREDIT: u8 = 5;
 pub(super) const INTRODUCE: u8 = 6;
 pub(super) const REVOKE: u8 = 7;
 pub(super) const REVOKED: u8 = 8;
+pub(super) const IDENTITY: u8 = 9;
+pub(super) const THIRD: u8 = 10;
 
 pub(super) const ITEM_PORT: u32 = 1;
 pub(super) const ITEM_GUARDED: u32 = 2;
 pub(super) const ITEM_BYTES: u32 = 3;
 pub(super) const ITEM_MEMFD: u32 = 4;
 pub(super) const ITEM_PORTS: u32 = 5;
+
+/// What tells a port from every other on the machine: random, made when a send right is first given away, and told only with such a
+/// right. Who knows it holds, or has held, a right to the port, and send rights cannot be taken back; so a right that comes by another way
+/// may be joined with the one that is there.
+pub(in super::super) type Identity = [u8; 16];
 
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,36 +48,52 @@ pub(in super::super) enum Frame {
     Revoke { export: u32, count: u32 },
     /// That much credit was given back.
     Revoked { export: u32, count: u32 },
+    /// The identity of the port whose send right the next message gives for the first time.
+    Identity { export: u32, identity: Identity },
+    /// The identity of the port of the next third-party right.
+    Third { identity: Identity },
     /// Whoever is at the other end of the descriptor gets the right; a send-once right is used up by this.
     Introduce { export: u32 },
 }
 
 impl Frame {
-    pub(super) fn encode(self) -> [u8; 16] {
-        let (kind, fds, export, count) = match self {
-            Frame::Release { export, count } => (RELEASE, 0, export, count),
-            Frame::ReleaseOnce { export } => (RELEASE_ONCE, 0, export, 0),
-            Frame::Dead { export } => (DEAD, 0, export, 0),
-            Frame::Credit { export, count } => (CREDIT, 0, export, count),
-            Frame::Introduce { export } => (INTRODUCE, 1, export, 0),
-            Frame::Revoke { export, count } => (REVOKE, 0, export, count),
-            Frame::Revoked { export, count } => (REVOKED, 0, export, count),
+    /// The frame's bytes, and how many of them count.
+    pub(super) fn encode(self) -> ([u8; 32], usize) {
+        let none = [0; 16];
+        let (kind, fds, export, count, identity) = match self {
+            Frame::Release { export, count } => (RELEASE, 0, export, count, none),
+            Frame::ReleaseOnce { export } => (RELEASE_ONCE, 0, export, 0, none),
+            Frame::Dead { export } => (DEAD, 0, export, 0, none),
+            Frame::Credit { export, count } => (CREDIT, 0, export, count, none),
+            Frame::Introduce { export } => (INTRODUCE, 1, export, 0, none),
+            Frame::Revoke { export, count } => (REVOKE, 0, export, count, none),
+            Frame::Revoked { export, count } => (REVOKED, 0, export, count, none),
+            Frame::Identity { export, identity } => (IDENTITY, 0, export, 0, identity),
+            Frame::Third { identity } => (THIRD, 0, 0, 0, identity),
         };
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&head(8, kind, fds));
+        let len = if matches!(kind, IDENTITY | THIRD) { 24 } else { 8 };
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&head(len, kind, fds));
         bytes[8..12].copy_from_slice(&export.to_le_bytes());
-        bytes[12..].copy_from_slice(&count.to_le_bytes());
-        bytes
+        bytes[12..16].copy_from_slice(&count.to_le_bytes());
+        bytes[16..].copy_from_slice(&identity);
+        (bytes, HEAD + len)
     }
 
     /// Reads the body of a frame of this kind; `None` where there is no such frame.
     pub(super) fn decode(kind: u8, body: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(body);
         let (export, count) = (reader.word()?, reader.word()?);
+        let identity = match kind {
+            IDENTITY | THIRD => reader.take(16)?.try_into().ok()?,
+            _ => [0; 16],
+        };
         if !reader.rest().is_empty() {
             return None;
         }
         Some(match kind {
+            IDENTITY => Frame::Identity { export, identity },
+            THIRD => Frame::Third { identity },
             RELEASE => Frame::Release { export, count },
             RELEASE_ONCE => Frame::ReleaseOnce { export },
             DEAD => Frame::Dead { export },

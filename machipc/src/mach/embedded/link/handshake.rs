@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::UCred;
 
 use super::super::message::Sender;
-use super::frame::Reader;
+use super::frame::{Identity, Reader};
 use super::socket;
 use crate::mach::{audit_token_t, kern_return_t, security_token_t};
 
@@ -42,6 +42,7 @@ pub(in super::super) struct Welcome {
     pub(in super::super) existing: bool,
     pub(in super::super) export: u32,
     pub(in super::super) credits: u32,
+    pub(in super::super) identity: Identity,
 }
 
 /// A new name for this task.
@@ -125,6 +126,7 @@ pub(in super::super) fn send_welcome(
     for word in [welcome.code as u32, welcome.export, welcome.credits] {
         packet.extend_from_slice(&word.to_le_bytes());
     }
+    packet.extend_from_slice(&welcome.identity);
     match &introduction {
         Some(introduction) => socket::send(socket, &packet, &[introduction.as_fd()]),
         None => socket::send(socket, &packet, &[]),
@@ -149,12 +151,14 @@ fn parse_welcome(bytes: &[u8]) -> Option<Welcome> {
     let version = reader.word()?;
     let nonce = reader.take(16)?.try_into().ok()?;
     let (code, export, credits) = (reader.word()?, reader.word()?, reader.word()?);
+    let identity = reader.take(16)?.try_into().ok()?;
     (kind & 0xff == u32::from(WELCOME) && version == VERSION).then_some(Welcome {
         nonce,
         code: code as kern_return_t,
         existing: kind >> 8 & 0xff != 0,
         export,
         credits,
+        identity,
     })
 }
 

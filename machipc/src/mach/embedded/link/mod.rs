@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-pub(super) use frame::Frame;
+pub(super) use frame::{Frame, Identity};
 pub(super) use ring::Watch;
 
 use super::kernel::{Doomed, Kernel};
@@ -32,6 +32,8 @@ const FRAMES_AT_ONCE: usize = 256;
 const RIGHTS_MAX: usize = 1 << 17;
 /// The most descriptors of a peer that wait for their frame.
 const FDS_WAITING_MAX: usize = 1024;
+/// Up to this many links are all looked at; of more only those that are watched.
+const SCANNED: usize = 16;
 /// Ids of links: a generation above, an index below.
 const INDEX_BITS: u32 = 16;
 
@@ -90,6 +92,9 @@ pub(super) struct Link {
     exports: Slab<Export>,
     export_of: HashMap<PortId, u32>,
     imports: HashMap<u32, PortId>,
+    /// Identities of ports whose rights are about to come: by export id, and of third-party rights in order.
+    identities: HashMap<u32, Identity>,
+    thirds: VecDeque<Identity>,
     waiting: VecDeque<Waiting>,
     /// Frames that went to `waiting`, and of those the ones that have left it.
     queued: u64,
@@ -264,6 +269,8 @@ pub(super) struct Links {
     /// This task's name for itself.
     pub(super) nonce: Nonce,
     pub(super) handshakes: Slab<Handshake>,
+    /// Ports that have an identity: ours that were given away, and others' that we hold rights to.
+    pub(super) identities: HashMap<Identity, PortId>,
     slots: Vec<(u32, Option<Box<Link>>)>,
     free: Vec<u32>,
     /// Links to be polled, or no longer: whoever polls looks here when it changes.
@@ -279,6 +286,7 @@ impl Links {
             poller,
             nonce: handshake::own_nonce(),
             handshakes,
+            identities: HashMap::new(),
             slots: Vec::new(),
             free: Vec::new(),
             changed: false,
@@ -320,6 +328,21 @@ impl Links {
         self.watched.retain(|&watched| watched != id);
         self.changed = true;
         link
+    }
+
+    /// How many links there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether some links are not looked at without a bell.
+    pub(super) fn has_unscanned(&self) -> bool {
+        self.len() > SCANNED
+    }
+
+    fn id_at(&self, index: usize) -> Option<u32> {
+        let (generation, link) = self.slots.get(index)?;
+        link.as_ref().map(|_| generation << INDEX_BITS | index as u32)
     }
 
     /// Ids of all links.
@@ -422,6 +445,8 @@ impl Kernel {
             exports: Slab::new(),
             export_of: HashMap::new(),
             imports: HashMap::new(),
+            identities: HashMap::new(),
+            thirds: VecDeque::new(),
             waiting: VecDeque::new(),
             queued: 0,
             flushed: 0,
@@ -452,7 +477,8 @@ impl Kernel {
 
     fn post_with(&mut self, id: u32, frame: Frame, fds: Vec<OwnedFd>) {
         let Some(link) = self.links.get_mut(id) else { return };
-        if link.send(&frame.encode(), &[], fds).is_err() {
+        let (bytes, len) = frame.encode();
+        if link.send(&bytes[..len], &[], fds).is_err() {
             self.doomed.push(Doomed::Link(id));
         }
     }
@@ -460,6 +486,15 @@ impl Kernel {
     /// Takes what has arrived on every watched link. Returns whether there was anything.
     pub(super) fn drain_links(&mut self) -> bool {
         let mut any = false;
+        // Few links are all looked at: one that is silent until a bell may have input whose bell nobody has heard yet.
+        if self.links.len() <= SCANNED {
+            for index in 0..self.links.slots.len() {
+                if let Some(id) = self.links.id_at(index) {
+                    any |= self.drain_link(id);
+                }
+            }
+            return any;
+        }
         for index in 0..self.links.watched.len() {
             // A link that ends meanwhile leaves the list only when the doomed are buried.
             if let Some(&id) = self.links.watched.get(index) {

@@ -10,7 +10,7 @@ use super::super::port::{Home, PortId};
 use super::frame::{
     self, HEAD, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD, WireRight,
 };
-use super::{Export, Frame, socket};
+use super::{Export, Frame, Identity, socket};
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
 const INLINE_MEMORY: usize = 16 * 1024;
@@ -162,7 +162,7 @@ impl Kernel {
                 self.spend_send_once(port);
                 WireRight::YoursOnce { export }
             }
-            (Home::Link { link, export }, _) => self.introduce(link, export, right, fds),
+            (Home::Link { link, export }, _) => self.introduce(id, link, export, right, fds),
             (Home::Kernel, _) => {
                 let file = self.port(port).file.as_ref().map(|file| rustix::io::fcntl_dupfd_cloexec(file, 0));
                 self.doomed.push(Doomed::Right(right));
@@ -203,7 +203,23 @@ impl Kernel {
         let export = link.exports.insert(Export::Send { port, given: 1, granted: limit, queued: 0, owed: 0 });
         link.export_of.insert(port, export);
         self.port_mut(port).exports.push((id, export));
+        if let Some(identity) = self.identity_of(port) {
+            self.post(id, Frame::Identity { export, identity });
+        }
         WireRight::MineSend { export, credits: limit }
+    }
+
+    /// A local port's identity; made now where it has none. Without randomness it goes without.
+    pub(in super::super) fn identity_of(&mut self, id: PortId) -> Option<Identity> {
+        let port = self.port_mut(id);
+        if port.identity.is_none() {
+            let mut identity = [0; 16];
+            if rustix::rand::getrandom(&mut identity[..], rustix::rand::GetRandomFlags::empty()) == Ok(16) {
+                port.identity = Some(identity);
+                self.links.identities.insert(identity, id);
+            }
+        }
+        self.port(id).identity
     }
 
     fn export_once(&mut self, id: u32, port: PortId) -> WireRight {
@@ -235,13 +251,25 @@ impl Kernel {
     }
 
     /// Introduces this link's peer to the owner of a port behind another link.
-    fn introduce(&mut self, owner: u32, export: u32, right: Right, fds: &mut Vec<OwnedFd>) -> WireRight {
+    fn introduce(
+        &mut self,
+        id: u32,
+        owner: u32,
+        export: u32,
+        right: Right,
+        fds: &mut Vec<OwnedFd>,
+    ) -> WireRight {
         let Some(socket) = self.introduce_to(owner, export) else {
             // Without a descriptor there is no way to the owner.
             self.doomed.push(Doomed::Right(right));
             return WireRight::Dead;
         };
         fds.push(socket);
+        if matches!(right, Right::Send(_)) {
+            // An owner that gave none cannot be told from others: an identity of no port joins with nothing.
+            let identity = self.port(right.port()).identity.unwrap_or_default();
+            self.post(id, Frame::Third { identity });
+        }
         if matches!(right, Right::SendOnce(_)) {
             // The owner moves it to whoever it is introduced to.
             self.spend_send_once(right.port());
