@@ -293,12 +293,6 @@ impl Kernel {
         if name != MACH_PORT_NULL && name != MACH_PORT_DEAD && received(u32::from(disposition)) == 0 {
             return Err(MACH_SEND_INVALID_RIGHT);
         }
-        if u32::from(disposition) == MACH_MSG_TYPE_MOVE_RECEIVE
-            && matches!(self.port(to).home, Home::Link { .. })
-        {
-            // Receive rights do not cross links yet; the sender keeps it.
-            return Err(MACH_SEND_INVALID_RIGHT);
-        }
         // In a body the death of a send-once right's port is noticed.
         self.notice_death(name);
         let carried = self
@@ -313,7 +307,7 @@ impl Kernel {
 
     /// Whether a message to `from` can only be received through `port`: `from` is that port, or its receive right lies in a message
     /// that leads there.
-    fn leads_to(&self, mut from: PortId, port: PortId) -> bool {
+    pub(super) fn leads_to(&self, mut from: PortId, port: PortId) -> bool {
         // Each step goes from a port in transit to where it is going; there is no cycle yet, so the walk ends.
         loop {
             if from == port {

@@ -24,6 +24,8 @@ pub(super) enum Doomed {
     Right(Right),
     /// A link whose peer is gone or broke the protocol.
     Link(u32),
+    /// A port that has moved to another process; its queue follows.
+    Moved(PortId),
 }
 
 /// The state of one task.
@@ -260,9 +262,9 @@ impl Kernel {
             }
             Right::SendOnce(id) => match self.port(id).home {
                 Home::Link { link, export } => {
-                    // Its owner sends the notification.
-                    self.spend_send_once(id);
+                    // Its owner sends the notification. The frame goes first: with the last right the export goes too.
                     self.post(link, Frame::ReleaseOnce { export });
+                    self.spend_send_once(id);
                 }
                 Home::Kernel | Home::Dead => self.spend_send_once(id),
                 Home::Space | Home::Transit(_) => {
@@ -364,6 +366,7 @@ impl Kernel {
                 Doomed::Right(right) => self.release(right),
                 Doomed::Message(message) => self.destroy_message(message),
                 Doomed::Link(link) => self.close_link(link),
+                Doomed::Moved(port) => self.forward_queue(port),
             }
         }
     }

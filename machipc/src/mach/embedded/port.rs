@@ -118,7 +118,7 @@ impl Port {
     /// Whether a message to a send right must wait.
     pub(super) fn is_full(&self) -> bool {
         match self.home {
-            Home::Link { .. } => self.credits == 0,
+            Home::Link { .. } => self.credits == 0 || !self.queue.is_empty(),
             Home::Kernel | Home::Dead => false,
             Home::Space | Home::Transit(_) => self.queue.len() as u32 >= self.queue_limit,
         }

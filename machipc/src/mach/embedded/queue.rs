@@ -1,7 +1,7 @@
 //! Messages into queues and out of them.
 
 use super::kernel::Kernel;
-use super::message::Message;
+use super::message::{Message, Right};
 use super::port::{BlockedSender, Home, PortId, SetId};
 use super::wait::{Outcome, Taken, WaiterId};
 use crate::mach::mach_msg_size_t;
@@ -19,7 +19,15 @@ impl Kernel {
     pub(super) fn deliver(&mut self, id: PortId, message: Message) {
         match self.port(id).home {
             Home::Kernel | Home::Dead => self.doomed.push(super::kernel::Doomed::Message(message)),
-            Home::Link { link, export } => self.transmit(link, export, message),
+            Home::Link { link, export } => {
+                // A message to a send right that was not sent here: the port has moved on, and it is passed on as there is credit.
+                let relayed = matches!(message.destination, Right::Send(_));
+                if relayed && self.port(id).is_full() {
+                    self.port_mut(id).queue.push_back(message);
+                } else {
+                    self.pass_on(id, link, export, message);
+                }
+            }
             Home::Space | Home::Transit(_) => {
                 if let Some(message) = self.hand_over(id, message) {
                     self.port_mut(id).queue.push_back(message);
@@ -125,11 +133,18 @@ impl Kernel {
         if self.port(id).is_full() && !self.port(id).is_dead() {
             return Err(message);
         }
-        if matches!(self.port(id).home, Home::Link { .. }) {
-            self.port_mut(id).credits -= 1;
-        }
         self.deliver(id, message);
         Ok(())
+    }
+
+    /// Sends a message over a link, at the cost of a credit where it is to a send right.
+    fn pass_on(&mut self, id: PortId, link: u32, export: u32, mut message: Message) {
+        if matches!(message.destination, Right::Send(_)) {
+            let port = self.port_mut(id);
+            port.credits = port.credits.saturating_sub(1);
+        }
+        self.return_credit(&mut message);
+        self.transmit(link, export, message);
     }
 
     /// Lets a thread wait for room, with its message.
@@ -140,14 +155,18 @@ impl Kernel {
     /// Gives free slots to blocked senders, first come first served: slots are not raced for. What is free then fires
     /// send-possible requests.
     pub(super) fn fill_free_slots(&mut self, id: PortId) {
+        if let Home::Link { link, export } = self.port(id).home {
+            // What came for a port that has moved on goes before what this task sends to it.
+            while self.port(id).credits > 0 {
+                let Some(message) = self.port_mut(id).queue.pop_front() else { break };
+                self.pass_on(id, link, export, message);
+            }
+        }
         while !self.port(id).is_full() {
             let Some(blocked) = self.port_mut(id).blocked_senders.pop_front() else {
                 self.notify_send_possible(id);
                 return;
             };
-            if matches!(self.port(id).home, Home::Link { .. }) {
-                self.port_mut(id).credits -= 1;
-            }
             self.finish(blocked.waiter, Outcome::Sent);
             self.deliver(id, blocked.message);
         }

@@ -236,7 +236,7 @@ impl Kernel {
         if let Home::Link { link, export } = self.port(right.port()).home {
             // A registered right of a third process's: the two get a link of their own.
             welcome.identity = self.port(right.port()).identity.unwrap_or_default();
-            let introduction = self.introduce_to(link, export);
+            let introduction = self.introduce_to(link, export, false);
             self.release(right);
             if introduction.is_none() {
                 welcome.code = BOOTSTRAP_NO_MEMORY;

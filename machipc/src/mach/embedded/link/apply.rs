@@ -4,12 +4,15 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::kernel::Kernel;
+use super::super::kernel::{Doomed, Kernel};
 use super::super::memory::{MemoryError, Region};
 use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
-use super::frame::{ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, Reader, WireRight};
+use super::frame::{
+    ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, Reader, TO_MOVED_ONCE,
+    TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
+};
 use super::{Breach, Export, Frame, Handshake, Identity, Memory, RIGHTS_MAX, handshake};
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
@@ -18,7 +21,7 @@ use crate::mach::{
 };
 
 /// The descriptors of a frame, taken in order.
-type Fds = std::vec::IntoIter<OwnedFd>;
+pub(super) type Fds = std::vec::IntoIter<OwnedFd>;
 
 impl Kernel {
     /// Does what a frame says.
@@ -32,6 +35,8 @@ impl Kernel {
         let mut fds = fds.into_iter();
         if kind == MESSAGE {
             self.apply_message(id, &body, &mut fds)?;
+        } else if kind == MOVE {
+            self.apply_move(id, &body, &mut fds)?;
         } else {
             match Frame::decode(kind, &body).ok_or(Breach)? {
                 Frame::Release { export, count } => self.apply_release(id, export, count)?,
@@ -44,7 +49,7 @@ impl Kernel {
                 Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
                 Frame::Revoked { export, count } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
-                    if let Some(Export::Send { granted, .. }) = link.exports.get_mut(export) {
+                    if let Some(Export::Send { granted, .. }) = link.export(export) {
                         *granted = granted.checked_sub(count).ok_or(Breach)?;
                     }
                 }
@@ -62,9 +67,9 @@ impl Kernel {
                         return Err(Breach);
                     }
                 }
-                Frame::Introduce { export } => {
+                Frame::Introduce { export, once } => {
                     let socket = fds.next().ok_or(Breach)?;
-                    self.apply_introduce(id, export, socket)?;
+                    self.apply_introduce(id, export, once, socket)?;
                 }
             }
         }
@@ -73,26 +78,39 @@ impl Kernel {
 
     fn apply_release(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let Some(Export::Send { port, given, .. }) = link.exports.get_mut(export) else { return Err(Breach) };
+        let Some(Export::Send { port, given, once, .. }) = link.export(export) else { return Err(Breach) };
         *given = given.checked_sub(count).ok_or(Breach)?;
-        let port = *port;
-        if *given == 0 {
-            link.exports.remove(export);
-            link.export_of.remove(&port);
-            self.drop_export(port, id, export);
-            self.release(Right::Send(port));
+        if *given > 0 {
+            return Ok(());
         }
+        let (port, once) = (*port, *once);
+        link.remove_export(export);
+        if link.export_of.get(&port) == Some(&export) {
+            link.export_of.remove(&port);
+        }
+        self.drop_export(port, id, export);
+        for _ in 0..once {
+            self.release(Right::SendOnce(port));
+        }
+        self.release(Right::Send(port));
         Ok(())
     }
 
     /// Takes a send-once right back from the peer.
     fn take_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let Some(Export::Once { port }) = link.exports.get(export) else { return Err(Breach) };
-        let port = *port;
-        link.exports.remove(export);
-        self.drop_export(port, id, export);
-        Ok(Right::SendOnce(port))
+        match link.export(export).ok_or(Breach)? {
+            Export::Once { port } => {
+                let port = *port;
+                link.remove_export(export);
+                self.drop_export(port, id, export);
+                Ok(Right::SendOnce(port))
+            }
+            Export::Send { port, once, .. } => {
+                *once = once.checked_sub(1).ok_or(Breach)?;
+                Ok(Right::SendOnce(*port))
+            }
+        }
     }
 
     fn apply_dead(&mut self, id: u32, export: u32) -> Result<(), Breach> {
@@ -135,12 +153,12 @@ impl Kernel {
     }
 
     /// A peer introduces somebody to a port of ours: the right waits for whoever speaks at the other end of `socket`.
-    fn apply_introduce(&mut self, id: u32, export: u32, socket: OwnedFd) -> Result<(), Breach> {
+    fn apply_introduce(&mut self, id: u32, export: u32, once: bool, socket: OwnedFd) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let right = match link.exports.get(export) {
-            Some(&Export::Send { port, .. }) => self.copy_send(port),
-            Some(Export::Once { .. }) => self.take_once(id, export)?,
-            None => return Err(Breach),
+        let right = match link.export(export) {
+            Some(&mut Export::Send { port, .. }) if !once => self.copy_send(port),
+            Some(_) if once => self.take_once(id, export)?,
+            _ => return Err(Breach),
         };
         self.await_hello(socket, Some(right));
         Ok(())
@@ -176,10 +194,10 @@ impl Kernel {
         let item_bytes = reader.take(head.items_len as usize).ok_or(Breach)?;
         let bytes = reader.rest();
         let large = bytes.len() + 24 > MACH_MSG_SIZE_MAX as usize;
-        if large || !bytes.len().is_multiple_of(4) || head.once > 1 || head.complex > 1 || head.kernel > 1 {
+        if large || !bytes.len().is_multiple_of(4) || head.complex > 1 || head.kernel > 1 {
             return Err(Breach);
         }
-        let (destination, credit) = self.take_destination(id, head.export, head.once == 1)?;
+        let (destination, credit) = self.take_destination(id, head.export, head.to)?;
         let sender = self.links.get_mut(id).ok_or(Breach)?.peer;
         let mut message = Message {
             destination,
@@ -199,7 +217,11 @@ impl Kernel {
             return Err(Breach);
         }
         let port = message.destination.port();
-        self.deliver(port, message);
+        if self.settle_receive_rights(port, &message) {
+            self.doomed.push(Doomed::Message(message));
+        } else {
+            self.deliver(port, message);
+        }
         Ok(())
     }
 
@@ -222,7 +244,8 @@ impl Kernel {
                     | MACH_NOTIFY_SEND_ONCE
                     | MACH_NOTIFY_DEAD_NAME
             );
-            if !known || head.once == 0 {
+            let once = matches!(message.destination, Right::SendOnce(_));
+            if !known || !once {
                 return Err(Breach);
             }
             message.sender = Sender::KERNEL;
@@ -253,18 +276,25 @@ impl Kernel {
         &mut self,
         id: u32,
         export: u32,
-        once: bool,
+        to: u8,
     ) -> Result<(Right, Option<(u32, u32)>), Breach> {
-        if once {
+        if to == TO_ONCE || to == TO_MOVED_ONCE {
             return Ok((self.take_once(id, export)?, None));
         }
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let Some(Export::Send { port, granted, queued, .. }) = link.exports.get_mut(export) else {
+        let Some(Export::Send { port, granted, queued, moving, .. }) = link.export(export) else {
             return Err(Breach);
         };
         let port = *port;
-        *granted = granted.checked_sub(1).ok_or(Breach)?;
-        *queued += 1;
+        match to {
+            TO_SEND => {
+                *granted = granted.checked_sub(1).ok_or(Breach)?;
+                *queued += 1;
+            }
+            // Counted as queued when the move was announced.
+            TO_MOVED_QUEUE => *moving = moving.checked_sub(1).ok_or(Breach)?,
+            _ => return Err(Breach),
+        }
         Ok((self.copy_send(port), Some((id, export))))
     }
 
@@ -333,7 +363,7 @@ impl Kernel {
     }
 
     /// Makes a right of what a frame says; its kind must be that of the received disposition.
-    fn take_wire_right(
+    pub(super) fn take_wire_right(
         &mut self,
         id: u32,
         right: WireRight,
@@ -353,6 +383,7 @@ impl Kernel {
             | WireRight::ThirdSend
             | WireRight::File => 17,
             WireRight::MineOnce { .. } | WireRight::YoursOnce { .. } | WireRight::ThirdOnce => 18,
+            WireRight::Moved { .. } => 16,
         };
         if disposition != expected {
             return Err(Breach);
@@ -362,7 +393,7 @@ impl Kernel {
             WireRight::MineOnce { export } => self.import_once(id, export)?,
             WireRight::YoursSend { export } => {
                 let link = self.links.get_mut(id).ok_or(Breach)?;
-                let Some(&Export::Send { port, .. }) = link.exports.get(export) else { return Err(Breach) };
+                let Some(&mut Export::Send { port, .. }) = link.export(export) else { return Err(Breach) };
                 self.copy_send(port)
             }
             WireRight::YoursOnce { export } => self.take_once(id, export)?,
@@ -374,6 +405,10 @@ impl Kernel {
                     false => self.links.get_mut(id).and_then(|link| link.thirds.pop_front()),
                 };
                 return Ok(self.meet(socket, once, identity));
+            }
+            WireRight::Moved { export } => {
+                let link = self.links.get_mut(id).ok_or(Breach)?;
+                Right::Receive(link.moved.remove(&export).ok_or(Breach)?)
             }
             WireRight::File => self.make_file_right(Arc::new(fds.next().ok_or(Breach)?)),
             WireRight::Null | WireRight::Dead => return Err(Breach),
@@ -420,7 +455,7 @@ impl Kernel {
     }
 
     /// The living port of this identity, ours or one that we hold rights to.
-    fn known(&self, identity: Identity) -> Option<PortId> {
+    pub(super) fn known(&self, identity: Identity) -> Option<PortId> {
         let port = self.links.identities.get(&identity).copied()?;
         (!self.port(port).is_dead()).then_some(port)
     }
@@ -471,7 +506,7 @@ impl Kernel {
         let poller = self.links.poller;
         if let (Some(poller), Some(socket)) = (poller, self.link_socket(id)) {
             if poller.rekey(socket, Key::Link(id)).is_err() {
-                self.doomed.push(super::super::kernel::Doomed::Link(id));
+                self.doomed.push(Doomed::Link(id));
             }
         }
     }
@@ -484,7 +519,7 @@ impl Kernel {
             _ => false,
         };
         if !registered {
-            self.doomed.push(super::super::kernel::Doomed::Link(id));
+            self.doomed.push(Doomed::Link(id));
         }
     }
 }
@@ -492,7 +527,7 @@ impl Kernel {
 /// The fixed part of a message frame.
 struct Head {
     export: u32,
-    once: u8,
+    to: u8,
     reply_disposition: u8,
     complex: u8,
     kernel: u8,
@@ -506,10 +541,10 @@ struct Head {
 impl Head {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let export = reader.word()?;
-        let [once, reply_disposition, complex, kernel] = *reader.take(4)?.first_chunk()?;
+        let [to, reply_disposition, complex, kernel] = *reader.take(4)?.first_chunk()?;
         let head = Self {
             export,
-            once,
+            to,
             reply_disposition,
             complex,
             kernel,

@@ -21,6 +21,19 @@ pub(super) const REVOKE: u8 = 7;
 pub(super) const REVOKED: u8 = 8;
 pub(super) const IDENTITY: u8 = 9;
 pub(super) const THIRD: u8 = 10;
+pub(super) const MOVE: u8 = 11;
+
+/// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
+pub(super) const ASSIGNED: u32 = 1 << 31;
+/// Stands for no export id.
+pub(super) const NO_EXPORT: u32 = u32::MAX;
+
+/// How a message frame names its destination: by a send right, by a send-once right, by a send-once right that the former owner of a moved
+/// port passes on, or as a message that was in the queue when its port moved.
+pub(super) const TO_SEND: u8 = 0;
+pub(super) const TO_ONCE: u8 = 1;
+pub(super) const TO_MOVED_ONCE: u8 = 2;
+pub(super) const TO_MOVED_QUEUE: u8 = 3;
 
 pub(super) const ITEM_PORT: u32 = 1;
 pub(super) const ITEM_GUARDED: u32 = 2;
@@ -53,7 +66,7 @@ pub(in super::super) enum Frame {
     /// The identity of the port of the next third-party right.
     Third { identity: Identity },
     /// Whoever is at the other end of the descriptor gets the right; a send-once right is used up by this.
-    Introduce { export: u32 },
+    Introduce { export: u32, once: bool },
 }
 
 impl Frame {
@@ -65,7 +78,7 @@ impl Frame {
             Frame::ReleaseOnce { export } => (RELEASE_ONCE, 0, export, 0, none),
             Frame::Dead { export } => (DEAD, 0, export, 0, none),
             Frame::Credit { export, count } => (CREDIT, 0, export, count, none),
-            Frame::Introduce { export } => (INTRODUCE, 1, export, 0, none),
+            Frame::Introduce { export, once } => (INTRODUCE, 1, export, u32::from(once), none),
             Frame::Revoke { export, count } => (REVOKE, 0, export, count, none),
             Frame::Revoked { export, count } => (REVOKED, 0, export, count, none),
             Frame::Identity { export, identity } => (IDENTITY, 0, export, 0, identity),
@@ -98,7 +111,7 @@ impl Frame {
             RELEASE_ONCE => Frame::ReleaseOnce { export },
             DEAD => Frame::Dead { export },
             CREDIT => Frame::Credit { export, count },
-            INTRODUCE => Frame::Introduce { export },
+            INTRODUCE => Frame::Introduce { export, once: count != 0 },
             REVOKE => Frame::Revoke { export, count },
             REVOKED => Frame::Revoked { export, count },
             _ => return None,
@@ -146,6 +159,10 @@ pub(super) enum WireRight {
     ThirdOnce,
     /// A fileport: the file is the next descriptor.
     File,
+    /// The receive right that a move announced under this id.
+    Moved {
+        export: u32,
+    },
 }
 
 impl WireRight {
@@ -160,6 +177,7 @@ impl WireRight {
             WireRight::ThirdSend => [6, 0, 0],
             WireRight::ThirdOnce => [7, 0, 0],
             WireRight::File => [8, 0, 0],
+            WireRight::Moved { export } => [9, export, 0],
         };
         let mut bytes = [0; 12];
         for (index, word) in words.into_iter().enumerate() {
@@ -206,6 +224,7 @@ impl<'a> Reader<'a> {
             6 => WireRight::ThirdSend,
             7 => WireRight::ThirdOnce,
             8 => WireRight::File,
+            9 => WireRight::Moved { export },
             _ => return None,
         })
     }

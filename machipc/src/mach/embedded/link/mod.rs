@@ -6,6 +6,7 @@
 mod apply;
 mod frame;
 pub(super) mod handshake;
+mod moves;
 mod ring;
 mod socket;
 mod transmit;
@@ -22,7 +23,7 @@ use super::message::{Message, Right, Sender};
 use super::poll::Poller;
 use super::port::PortId;
 use super::slab::Slab;
-use frame::{FRAME_MAX, HEAD};
+use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::Nonce;
 use ring::{Consumer, Producer};
 
@@ -59,6 +60,10 @@ pub(super) enum Export {
         queued: u32,
         /// Messages taken from the queue, for which credit has not been returned yet.
         owed: u32,
+        /// Send-once rights that the peer holds, as the former owner of a moved port.
+        once: u32,
+        /// Messages of a moved port's queue that have yet to come.
+        moving: u32,
     },
     Once {
         port: PortId,
@@ -90,6 +95,12 @@ pub(super) struct Link {
     /// The peer's name for itself; meaningful only together with its process id.
     pub(super) nonce: Nonce,
     exports: Slab<Export>,
+    /// Exports under ids that the peer chose: ports that it has moved here.
+    assigned: HashMap<u32, Export>,
+    /// Of these, the ones whose receive right has yet to come.
+    moved: HashMap<u32, PortId>,
+    /// The last id chosen for a port that was moved to the peer.
+    last_assigned: u32,
     export_of: HashMap<PortId, u32>,
     imports: HashMap<u32, PortId>,
     /// Identities of ports whose rights are about to come: by export id, and of third-party rights in order.
@@ -111,6 +122,18 @@ impl Link {
     /// What watches this link without the lock.
     fn watch(&self) -> Watch {
         self.rx.watch()
+    }
+
+    fn export(&mut self, id: u32) -> Option<&mut Export> {
+        if id & ASSIGNED == 0 { self.exports.get_mut(id) } else { self.assigned.get_mut(&id) }
+    }
+
+    fn remove_export(&mut self, id: u32) {
+        if id & ASSIGNED == 0 {
+            self.exports.remove(id);
+        } else {
+            self.assigned.remove(&id);
+        }
     }
 
     fn ring_bell(&self) {
@@ -443,6 +466,9 @@ impl Kernel {
             peer,
             nonce,
             exports: Slab::new(),
+            assigned: HashMap::new(),
+            moved: HashMap::new(),
+            last_assigned: 0,
             export_of: HashMap::new(),
             imports: HashMap::new(),
             identities: HashMap::new(),
@@ -460,7 +486,7 @@ impl Kernel {
     /// The peer of an introduction has assumed credit for one message, where the port's limit grants none.
     pub(super) fn grant_one(&mut self, id: u32, export: u32) {
         let link = self.links.get_mut(id);
-        if let Some(Export::Send { granted, .. }) = link.and_then(|link| link.exports.get_mut(export)) {
+        if let Some(Export::Send { granted, .. }) = link.and_then(|link| link.export(export)) {
             *granted = 1;
         }
     }
@@ -555,14 +581,21 @@ impl Kernel {
         for port in imported {
             self.kill_port(port);
         }
+        for port in link.moved.into_values() {
+            // Its receive right was in a message that never came.
+            self.doomed.push(Doomed::Right(Right::Receive(port)));
+        }
         let mut exports = link.exports;
-        for export in exports.drain() {
+        for (number, export) in exports.drain().into_iter().chain(link.assigned) {
             match export {
-                (number, Export::Send { port, .. }) => {
+                Export::Send { port, once, .. } => {
                     self.drop_export(port, id, number);
+                    for _ in 0..once {
+                        self.release(Right::SendOnce(port));
+                    }
                     self.release(Right::Send(port));
                 }
-                (number, Export::Once { port }) => {
+                Export::Once { port } => {
                     self.drop_export(port, id, number);
                     self.release(Right::SendOnce(port));
                 }
@@ -578,7 +611,7 @@ impl Kernel {
         let limit = self.port(message.destination.port()).queue_limit;
         let destination = message.destination.port();
         let Some(link) = self.links.get_mut(id) else { return };
-        let Some(Export::Send { port, granted, queued, owed, .. }) = link.exports.get_mut(export) else {
+        let Some(Export::Send { port, granted, queued, owed, .. }) = link.export(export) else {
             return;
         };
         if *port != destination {
@@ -603,7 +636,7 @@ impl Kernel {
         let limit = self.port(id).queue_limit;
         for (link_id, export) in self.port(id).exports.clone() {
             let Some(link) = self.links.get_mut(link_id) else { continue };
-            let Some(Export::Send { granted, queued, owed, .. }) = link.exports.get_mut(export) else {
+            let Some(Export::Send { granted, queued, owed, .. }) = link.export(export) else {
                 continue;
             };
             let out = *granted + *owed + *queued;

@@ -8,7 +8,8 @@ use super::super::kernel::{Doomed, Kernel};
 use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::port::{Home, PortId};
 use super::frame::{
-    self, HEAD, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD, WireRight,
+    self, ASSIGNED, HEAD, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
+    TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{Export, Frame, Identity, socket};
 
@@ -21,8 +22,17 @@ const MEMFDS_MAX: usize = socket::FDS_MAX / 2;
 
 impl Kernel {
     /// Sends a message to the port behind `export` of a link's peer. Its rights leave this task.
-    pub(in super::super) fn transmit(&mut self, id: u32, export: u32, mut message: Message) {
-        let once = matches!(message.destination, Right::SendOnce(_));
+    pub(in super::super) fn transmit(&mut self, id: u32, export: u32, message: Message) {
+        let moved = export & ASSIGNED != 0;
+        let to = match message.destination {
+            Right::SendOnce(_) if moved => TO_MOVED_ONCE,
+            Right::SendOnce(_) => TO_ONCE,
+            _ => TO_SEND,
+        };
+        self.transmit_as(id, export, to, message);
+    }
+
+    pub(super) fn transmit_as(&mut self, id: u32, export: u32, to: u8, mut message: Message) {
         let mut fds = Vec::new();
         let reply = core::mem::replace(&mut message.reply, Carried::Null);
         let reply = self.wire_carried(id, reply, &mut fds);
@@ -37,12 +47,7 @@ impl Kernel {
         let body = MESSAGE_HEAD + items.len() + message.bytes.len();
         head.extend_from_slice(&frame::head(body, MESSAGE, fds.len()));
         head.extend_from_slice(&export.to_le_bytes());
-        head.extend_from_slice(&[
-            u8::from(once),
-            message.reply_disposition,
-            u8::from(message.complex),
-            u8::from(kernel),
-        ]);
+        head.extend_from_slice(&[to, message.reply_disposition, u8::from(message.complex), u8::from(kernel)]);
         head.extend_from_slice(&message.id.to_le_bytes());
         head.extend_from_slice(&message.voucher.to_le_bytes());
         head.extend_from_slice(&reply.encode());
@@ -142,9 +147,10 @@ impl Kernel {
     }
 
     /// Turns a right into what the peer can make of it. The right is used up.
-    fn wire_right(&mut self, id: u32, right: Right, fds: &mut Vec<OwnedFd>) -> WireRight {
+    pub(super) fn wire_right(&mut self, id: u32, right: Right, fds: &mut Vec<OwnedFd>) -> WireRight {
         let port = right.port();
         match (self.port(port).home, &right) {
+            (_, Right::Receive(_)) => self.move_receive(id, port),
             (Home::Dead, Right::SendOnce(_)) => {
                 self.spend_send_once(port);
                 WireRight::Dead
@@ -177,11 +183,6 @@ impl Kernel {
             }
             (_, Right::Send(_)) => self.export_send(id, port),
             (_, Right::SendOnce(_)) => self.export_once(id, port),
-            (_, Right::Receive(_)) => {
-                // Refused at copy-in; a right that got here another way dies as in a message nobody can receive.
-                self.release(right);
-                WireRight::Dead
-            }
         }
     }
 
@@ -193,14 +194,22 @@ impl Kernel {
             return WireRight::Dead;
         };
         if let Some(&export) = link.export_of.get(&port) {
-            if let Some(Export::Send { given, .. }) = link.exports.get_mut(export) {
+            if let Some(Export::Send { given, .. }) = link.export(export) {
                 *given += 1;
                 self.release(Right::Send(port));
                 // It has its credit already.
                 return WireRight::MineSend { export, credits: 0 };
             }
         }
-        let export = link.exports.insert(Export::Send { port, given: 1, granted: limit, queued: 0, owed: 0 });
+        let export = link.exports.insert(Export::Send {
+            port,
+            given: 1,
+            granted: limit,
+            queued: 0,
+            owed: 0,
+            once: 0,
+            moving: 0,
+        });
         link.export_of.insert(port, export);
         self.port_mut(port).exports.push((id, export));
         if let Some(identity) = self.identity_of(port) {
@@ -259,18 +268,19 @@ impl Kernel {
         right: Right,
         fds: &mut Vec<OwnedFd>,
     ) -> WireRight {
-        let Some(socket) = self.introduce_to(owner, export) else {
+        let once = matches!(right, Right::SendOnce(_));
+        let Some(socket) = self.introduce_to(owner, export, once) else {
             // Without a descriptor there is no way to the owner.
             self.doomed.push(Doomed::Right(right));
             return WireRight::Dead;
         };
         fds.push(socket);
-        if matches!(right, Right::Send(_)) {
+        if !once {
             // An owner that gave none cannot be told from others: an identity of no port joins with nothing.
             let identity = self.port(right.port()).identity.unwrap_or_default();
             self.post(id, Frame::Third { identity });
         }
-        if matches!(right, Right::SendOnce(_)) {
+        if once {
             // The owner moves it to whoever it is introduced to.
             self.spend_send_once(right.port());
             WireRight::ThirdOnce
@@ -282,7 +292,7 @@ impl Kernel {
 
     /// Gives the owner of a port one end of a socket and returns the other: whoever speaks there gets the right, over a link of their own.
     /// Nobody is waited for.
-    pub(in super::super) fn introduce_to(&mut self, owner: u32, export: u32) -> Option<OwnedFd> {
+    pub(in super::super) fn introduce_to(&mut self, owner: u32, export: u32, once: bool) -> Option<OwnedFd> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
         let (theirs, ours) = pair.ok()?;
@@ -290,7 +300,7 @@ impl Kernel {
             // The pair is this process's; who really is at the other end only each packet's sender tells.
             rustix::net::sockopt::set_socket_passcred(end, true).ok()?;
         }
-        self.post_with(owner, Frame::Introduce { export }, vec![theirs]);
+        self.post_with(owner, Frame::Introduce { export, once }, vec![theirs]);
         Some(ours)
     }
 }

@@ -1,0 +1,164 @@
+//! Receive rights on their way to another process.
+//!
+//! A move is announced before the message that carries the right: the port's limit, requests and counts, and the export id under which its
+//! former owner keeps a right to it. What was in the queue follows behind that message. The former owner stays between the port and
+//! whoever has rights from it: such messages are passed on as credit allows, in order, and so is the death of either side. Once those
+//! rights are gone the former owner is out of it.
+//!
+//! A message that is passed on, or moves with its queue, arrives with the identity of the process that passes it on: only for that process
+//! does the receiver's kernel vouch.
+
+use std::os::fd::OwnedFd;
+
+use super::super::kernel::{Doomed, Kernel};
+use super::super::message::{Carried, Item, Message, Right};
+use super::super::port::{Home, Port, PortId};
+use super::apply::Fds;
+use super::frame::{self, ASSIGNED, HEAD, MOVE, NO_EXPORT, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, WireRight};
+use super::{Breach, Export, Frame, RIGHTS_MAX};
+use crate::mach::MACH_PORT_QLIMIT_MAX;
+
+impl Kernel {
+    /// Announces that a port moves to a link's peer. From here on it is a distant port.
+    pub(super) fn move_receive(&mut self, id: u32, port: PortId) -> WireRight {
+        let mut fds: Vec<OwnedFd> = Vec::new();
+        let state = self.port_mut(port);
+        let (no_senders, port_destroyed) = (state.no_senders.take(), state.port_destroyed.take());
+        let mut wire = |kernel: &mut Self, notify: Option<PortId>| match notify {
+            Some(notify) => kernel.wire_right(id, Right::SendOnce(notify), &mut fds),
+            None => WireRight::Null,
+        };
+        let requests = [wire(self, no_senders), wire(self, port_destroyed)];
+        let identity = self.identity_of(port).unwrap_or_default();
+        let Some(link) = self.links.get_mut(id) else {
+            self.doomed.push(Doomed::Port(port));
+            return WireRight::Dead;
+        };
+        link.last_assigned = (link.last_assigned + 1) & !ASSIGNED;
+        let export = link.last_assigned | ASSIGNED;
+        let held = link.export_of.get(&port).copied().unwrap_or(NO_EXPORT);
+        let state = self.port_mut(port);
+        let queued = state.queue.len() as u32;
+        let limit = state.queue_limit;
+        let mut body = Vec::with_capacity(64);
+        for word in [export, held, limit, queued, state.send_once_rights] {
+            body.extend_from_slice(&word.to_le_bytes());
+        }
+        body.extend_from_slice(&identity);
+        for request in requests {
+            body.extend_from_slice(&request.encode());
+        }
+        (state.home, state.imported) = (Home::Link { link: id, export }, 1);
+        // What does not fit behind the queue waits.
+        state.credits = limit.saturating_sub(queued);
+        let head = frame::head(body.len(), MOVE, fds.len());
+        if let Some(link) = self.links.get_mut(id) {
+            link.imports.insert(export, port);
+            if link.send(&[&head[..], &body].concat(), &[], fds).is_err() {
+                self.doomed.push(Doomed::Link(id));
+            }
+        }
+        self.doomed.push(Doomed::Moved(port));
+        const { assert!(HEAD == 8) };
+        WireRight::Moved { export }
+    }
+
+    /// Sends a moved port's queue after it, and gives the port up where no right to it is left here.
+    pub(in super::super) fn forward_queue(&mut self, port: PortId) {
+        let Home::Link { link, export } = self.port(port).home else { return };
+        // Held meanwhile: the last message may carry the last right.
+        self.port_mut(port).send_rights += 1;
+        for mut message in core::mem::take(&mut self.port_mut(port).queue) {
+            self.return_credit(&mut message);
+            let to = match message.destination {
+                Right::SendOnce(_) => TO_MOVED_ONCE,
+                _ => TO_MOVED_QUEUE,
+            };
+            self.transmit_as(link, export, to, message);
+        }
+        self.release(Right::Send(port));
+    }
+
+    /// A peer moves a port here. Its receive right comes with a message that follows.
+    pub(super) fn apply_move(&mut self, id: u32, body: &[u8], fds: &mut Fds) -> Result<(), Breach> {
+        let mut reader = Reader::new(body);
+        let mut word = || reader.word().ok_or(Breach);
+        let (export, held, limit, queued, once) = (word()?, word()?, word()?, word()?, word()?);
+        let identity = reader.take(16).and_then(|bytes| bytes.try_into().ok()).ok_or(Breach)?;
+        let requests = [reader.right().ok_or(Breach)?, reader.right().ok_or(Breach)?];
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let taken = link.assigned.contains_key(&export) || link.assigned.len() >= RIGHTS_MAX;
+        if export & ASSIGNED == 0
+            || taken
+            || limit > MACH_PORT_QLIMIT_MAX
+            || queued > 65_534
+            || once > 1 << 20
+        {
+            return Err(Breach);
+        }
+        let known = link.imports.get(&held).copied().or_else(|| self.known(identity));
+        let port = match known.filter(|&port| matches!(self.port(port).home, Home::Link { .. })) {
+            Some(port) => {
+                self.bring_home(port);
+                port
+            }
+            None => PortId(self.ports.insert(Port::new(Home::Space))),
+        };
+        let state = self.port_mut(port);
+        state.queue_limit = limit;
+        state.send_rights += 1;
+        state.send_once_rights += once;
+        state.exports.push((id, export));
+        if state.identity.is_none() && self.known(identity).is_none() {
+            self.port_mut(port).identity = Some(identity);
+            self.links.identities.insert(identity, port);
+        }
+        let granted = limit.saturating_sub(queued);
+        let assigned = Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued };
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        link.assigned.insert(export, assigned);
+        link.moved.insert(export, port);
+        for (index, request) in requests.into_iter().enumerate() {
+            let disposition = if request == WireRight::Null { 0 } else { 18 };
+            if let Carried::Right(right) = self.take_wire_right(id, request, disposition, fds)? {
+                let state = self.port_mut(port);
+                let request = if index == 0 { &mut state.no_senders } else { &mut state.port_destroyed };
+                *request = Some(right.port());
+            }
+        }
+        self.fill_free_slots(port);
+        Ok(())
+    }
+
+    /// A port that this task held rights to becomes its own. The rights that it had of the former owner go back.
+    fn bring_home(&mut self, port: PortId) {
+        let Home::Link { link, export } = self.port(port).home else { return };
+        let state = self.port_mut(port);
+        let count = core::mem::take(&mut state.imported);
+        (state.home, state.credits, state.sequence, state.make_send_count) = (Home::Space, 0, 0, 0);
+        if count > 0 {
+            self.links.forget_import(link, export);
+            self.post(link, Frame::Release { export, count });
+        }
+    }
+
+    /// Notes where the receive rights in a message are going. Returns whether the message can never be received.
+    pub(super) fn settle_receive_rights(&mut self, to: PortId, message: &Message) -> bool {
+        for item in &message.items {
+            let carried = match item {
+                Item::Port { carried, .. } | Item::Guarded { carried, .. } => core::slice::from_ref(carried),
+                Item::Ports { carried, .. } => carried,
+                Item::Memory { .. } => &[],
+            };
+            for carried in carried {
+                if let Carried::Right(Right::Receive(port)) = *carried {
+                    if self.leads_to(to, port) {
+                        return true;
+                    }
+                    self.port_mut(port).home = Home::Transit(to);
+                }
+            }
+        }
+        false
+    }
+}
