@@ -298,6 +298,8 @@ impl Kernel {
             Home::Kernel | Home::Dead => {
                 self.ports.remove(id.0);
             }
+            // A port that may have to come back is kept, and its export with it.
+            Home::Link { .. } if port.escrow.is_some() => {}
             Home::Link { link, export } => {
                 let count = port.imported;
                 self.forget_identity(id);

@@ -114,6 +114,22 @@ impl Message {
         }
     }
 
+    /// A copy of a message to a send right that carries nothing but bytes. Its destination does not count in the port.
+    pub(super) fn plain_copy(&self) -> Option<Self> {
+        let Right::Send(port) = self.destination else { return None };
+        if !self.items.is_empty() || self.reply != Carried::Null {
+            return None;
+        }
+        Some(Self {
+            destination: Right::Send(port),
+            reply: Carried::Null,
+            items: Vec::new(),
+            bytes: self.bytes.clone(),
+            credit: None,
+            ..*self
+        })
+    }
+
     /// `msgh_size`: header and bytes.
     pub(super) fn size(&self) -> mach_msg_size_t {
         24 + self.bytes.len() as u32

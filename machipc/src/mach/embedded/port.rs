@@ -39,6 +39,15 @@ pub(super) struct Guard {
     pub(super) immovable: bool,
 }
 
+/// What brings a port back that has moved to a process which dies: the port's queue dies with that process, and a port-destroyed request
+/// promises that it does not.
+pub(super) struct Escrow {
+    /// Export id of the request's send-once right on the link.
+    pub(super) notify: u32,
+    /// Copies of the messages passed on and not yet received there; `None` for one that carries rights or memory, which go down.
+    pub(super) messages: VecDeque<Option<Message>>,
+}
+
 /// A sender that waits for room, with its message.
 pub(super) struct BlockedSender {
     pub(super) waiter: WaiterId,
@@ -75,6 +84,8 @@ pub(super) struct Port {
     pub(super) exports: Vec<(u32, u32)>,
     /// Messages that may still be sent to a port of the far end before credit comes back.
     pub(super) credits: u32,
+    /// Kept for a port that has moved away with a port-destroyed request.
+    pub(super) escrow: Option<Escrow>,
     /// What tells the port from all others, once a right to it has crossed a link.
     pub(super) identity: Option<Identity>,
     /// The file that a fileport stands for.
@@ -105,6 +116,7 @@ impl Port {
             requests: Vec::new(),
             exports: Vec::new(),
             credits: 0,
+            escrow: None,
             identity: None,
             file: None,
             imported: 0,

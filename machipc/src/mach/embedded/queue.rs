@@ -144,6 +144,7 @@ impl Kernel {
             port.credits = port.credits.saturating_sub(1);
         }
         self.return_credit(&mut message);
+        self.keep_copy(id, &message);
         self.transmit(link, export, message);
     }
 

@@ -137,6 +137,9 @@ impl Kernel {
         let Some(&port) = link.imports.get(&export) else { return Ok(()) };
         let state = self.port_mut(port);
         state.credits = state.credits.saturating_add(count);
+        if let Some(escrow) = &mut state.escrow {
+            escrow.messages.drain(..escrow.messages.len().min(count as usize));
+        }
         self.fill_free_slots(port);
         Ok(())
     }

@@ -571,7 +571,7 @@ impl Kernel {
 
     /// The link has ended: what the peer held is released, what we held of it is dead.
     pub(super) fn close_link(&mut self, id: u32) {
-        let Some(link) = self.links.remove(id) else { return };
+        let Some(mut link) = self.links.remove(id) else { return };
         let imported: Vec<PortId> = self
             .ports
             .iter()
@@ -579,7 +579,9 @@ impl Kernel {
             .map(|(index, _)| PortId(index))
             .collect();
         for port in imported {
-            self.kill_port(port);
+            if !self.revive(port, id, &mut link.exports) {
+                self.kill_port(port);
+            }
         }
         for port in link.moved.into_values() {
             // Its receive right was in a message that never came.
@@ -610,6 +612,8 @@ impl Kernel {
         let Some((id, export)) = message.credit.take() else { return };
         let limit = self.port(message.destination.port()).queue_limit;
         let destination = message.destination.port();
+        // The former owner keeps copies of what is not received, and credit tells it.
+        let prompt = self.port(destination).port_destroyed.is_some();
         let Some(link) = self.links.get_mut(id) else { return };
         let Some(Export::Send { port, granted, queued, owed, .. }) = link.export(export) else {
             return;
@@ -620,7 +624,7 @@ impl Kernel {
         *queued = queued.saturating_sub(1);
         *owed += 1;
         // A peer without credit waits for it; else credit goes back in batches.
-        if *owed >= (limit / 4).max(1) || *granted == 0 {
+        if *owed >= (limit / 4).max(1) || *granted == 0 || prompt {
             // With a lowered limit the peer has had more than its due, and what is owed is written off.
             let count = (*owed).min(limit.saturating_sub(*granted + *queued));
             *owed = 0;

@@ -8,11 +8,13 @@
 //! A message that is passed on, or moves with its queue, arrives with the identity of the process that passes it on: only for that process
 //! does the receiver's kernel vouch.
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use super::super::kernel::{Doomed, Kernel};
 use super::super::message::{Carried, Item, Message, Right};
-use super::super::port::{Home, Port, PortId};
+use super::super::port::{Escrow, Home, Port, PortId};
+use super::super::slab::Slab;
 use super::apply::Fds;
 use super::frame::{self, ASSIGNED, HEAD, MOVE, NO_EXPORT, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, WireRight};
 use super::{Breach, Export, Frame, RIGHTS_MAX};
@@ -49,6 +51,9 @@ impl Kernel {
             body.extend_from_slice(&request.encode());
         }
         (state.home, state.imported) = (Home::Link { link: id, export }, 1);
+        if let WireRight::MineOnce { export: notify } = requests[1] {
+            state.escrow = Some(Escrow { notify, messages: VecDeque::new() });
+        }
         // What does not fit behind the queue waits.
         state.credits = limit.saturating_sub(queued);
         let head = frame::head(body.len(), MOVE, fds.len());
@@ -70,6 +75,7 @@ impl Kernel {
         self.port_mut(port).send_rights += 1;
         for mut message in core::mem::take(&mut self.port_mut(port).queue) {
             self.return_credit(&mut message);
+            self.keep_copy(port, &message);
             let to = match message.destination {
                 Right::SendOnce(_) => TO_MOVED_ONCE,
                 _ => TO_MOVED_QUEUE,
@@ -77,6 +83,33 @@ impl Kernel {
             self.transmit_as(link, export, to, message);
         }
         self.release(Right::Send(port));
+    }
+
+    /// Notes a message that is passed on, for a port that must come back if its new owner dies.
+    pub(in super::super) fn keep_copy(&mut self, port: PortId, message: &Message) {
+        if let Some(escrow) = &mut self.port_mut(port).escrow {
+            if matches!(message.destination, Right::Send(_)) {
+                escrow.messages.push_back(message.plain_copy());
+            }
+        }
+    }
+
+    /// A port whose new owner has died comes back to whoever asked for that, with what was not received there. Returns false where
+    /// nobody did.
+    pub(super) fn revive(&mut self, port: PortId, link: u32, exports: &mut Slab<Export>) -> bool {
+        let Some(escrow) = self.port_mut(port).escrow.take() else { return false };
+        let Some(Export::Once { port: notify }) = exports.remove(escrow.notify) else { return false };
+        self.drop_export(notify, link, escrow.notify);
+        let state = self.port_mut(port);
+        (state.imported, state.credits) = (0, 0);
+        for message in escrow.messages.into_iter().flatten() {
+            state.send_rights += 1;
+            state.queue.push_back(message);
+        }
+        state.port_destroyed = Some(notify);
+        state.home = Home::Space;
+        self.doomed.push(Doomed::Port(port));
+        true
     }
 
     /// A peer moves a port here. Its receive right comes with a message that follows.
@@ -136,6 +169,7 @@ impl Kernel {
         let state = self.port_mut(port);
         let count = core::mem::take(&mut state.imported);
         (state.home, state.credits, state.sequence, state.make_send_count) = (Home::Space, 0, 0, 0);
+        state.escrow = None;
         if count > 0 {
             self.links.forget_import(link, export);
             self.post(link, Frame::Release { export, count });
