@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::Pid;
 
 use crate::mach::{
     BOOTSTRAP_NO_MEMORY, BOOTSTRAP_NOT_PRIVILEGED, BOOTSTRAP_SERVICE_ACTIVE, BOOTSTRAP_UNKNOWN_SERVICE,
@@ -35,10 +36,15 @@ pub(super) struct Claim {
     lock: PathBuf,
     /// Holds the record lock while it is open.
     _held: OwnedFd,
+    owner: Pid,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        if rustix::process::getpid() != self.owner {
+            // A forked child closes its copies and leaves the name alone.
+            return;
+        }
         // While the lock is held nobody else can own these files.
         let _ = std::fs::remove_file(&self.socket);
         let _ = std::fs::remove_file(&self.lock);
@@ -51,6 +57,20 @@ static OWN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn own() -> MutexGuard<'static, Vec<PathBuf>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The lock of the list above, around a fork.
+pub(super) struct Held(MutexGuard<'static, Vec<PathBuf>>);
+
+impl Held {
+    /// In a forked child: the names are the parent's.
+    pub(super) fn abandon(&mut self) {
+        self.0.clear();
+    }
+}
+
+pub(super) fn hold() -> Held {
+    Held(own())
 }
 
 /// Removes what dead owners have left, a few names at a time.
@@ -83,7 +103,7 @@ pub(super) fn claim(name: &[u8]) -> Result<Claim, kern_return_t> {
     match listener {
         Ok(listener) => {
             own.push(lock.clone());
-            Ok(Claim { listener, socket, lock, _held: held })
+            Ok(Claim { listener, socket, lock, _held: held, owner: rustix::process::getpid() })
         }
         Err(error) => {
             let _ = std::fs::remove_file(&lock);

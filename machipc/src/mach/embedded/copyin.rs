@@ -337,10 +337,10 @@ impl Kernel {
         if !self.port(port).is_full() {
             return;
         }
-        if let Some(request) = self.space.get_mut(name).and_then(|entry| entry.request.as_mut()) {
-            if request.kind == Kind::SendPossibleStored {
-                request.kind = Kind::SendPossibleArmed;
-            }
+        if let Some(request) = self.space.get_mut(name).and_then(|entry| entry.request.as_mut())
+            && request.kind == Kind::SendPossibleStored
+        {
+            request.kind = Kind::SendPossibleArmed;
         }
     }
 }

@@ -127,10 +127,11 @@ impl Draft {
                         Descriptor::Ports { span, .. } => span.len / 4,
                         Descriptor::Memory { .. } => 0,
                     };
-                    if let Descriptor::Memory { span, copy: MACH_MSG_PHYSICAL_COPY, .. } = &parsed {
-                        if !span.deallocate && span.len > PHYSICAL_FREE {
-                            physical += span.len;
-                        }
+                    if let Descriptor::Memory { span, copy: MACH_MSG_PHYSICAL_COPY, .. } = &parsed
+                        && !span.deallocate
+                        && span.len > PHYSICAL_FREE
+                    {
+                        physical += span.len;
                     }
                     descriptors.push(parsed);
                 }

@@ -143,20 +143,19 @@ impl Kernel {
     /// Puts a send right into the name space: under the port's name if there is one, else under a new one. `None`: no room; the right
     /// is destroyed.
     pub(super) fn name_send(&mut self, port: PortId) -> Option<mach_port_name_t> {
-        if let Some(name) = self.port(port).name {
-            if let Some(entry) = self.space.get_mut(name) {
-                if let Object::Port { send, .. } = &mut entry.object {
-                    let had = core::mem::replace(send, true);
-                    if had {
-                        entry.add_ref();
-                        // The name space counts once, however many references it has.
-                        self.release(Right::Send(port));
-                    } else {
-                        entry.urefs = 1;
-                    }
-                    return Some(name);
-                }
+        if let Some(name) = self.port(port).name
+            && let Some(entry) = self.space.get_mut(name)
+            && let Object::Port { send, .. } = &mut entry.object
+        {
+            let had = core::mem::replace(send, true);
+            if had {
+                entry.add_ref();
+                // The name space counts once, however many references it has.
+                self.release(Right::Send(port));
+            } else {
+                entry.urefs = 1;
             }
+            return Some(name);
         }
         let object = Object::Port { port, receive: false, send: true };
         match self.space.insert(Entry::new(object, 1)) {
@@ -184,14 +183,13 @@ impl Kernel {
 
     /// Puts a receive right into the name space, joining the send rights that are there.
     pub(super) fn name_receive(&mut self, port: PortId) -> Option<mach_port_name_t> {
-        if let Some(name) = self.port(port).name {
-            if let Some(entry) = self.space.get_mut(name) {
-                if let Object::Port { receive, .. } = &mut entry.object {
-                    *receive = true;
-                    self.port_mut(port).home = Home::Space;
-                    return Some(name);
-                }
-            }
+        if let Some(name) = self.port(port).name
+            && let Some(entry) = self.space.get_mut(name)
+            && let Object::Port { receive, .. } = &mut entry.object
+        {
+            *receive = true;
+            self.port_mut(port).home = Home::Space;
+            return Some(name);
         }
         let object = Object::Port { port, receive: true, send: false };
         match self.space.insert(Entry::new(object, 0)) {
@@ -252,11 +250,12 @@ impl Kernel {
             Right::Send(id) => {
                 let port = self.port_mut(id);
                 port.send_rights -= 1;
-                if port.send_rights == 0 && !port.is_dead() {
-                    if let Some(notify) = port.no_senders.take() {
-                        let count = port.make_send_count;
-                        self.notify_name(notify, MACH_NOTIFY_NO_SENDERS, count);
-                    }
+                if port.send_rights == 0
+                    && !port.is_dead()
+                    && let Some(notify) = port.no_senders.take()
+                {
+                    let count = port.make_send_count;
+                    self.notify_name(notify, MACH_NOTIFY_NO_SENDERS, count);
                 }
                 self.free_port_slot(id);
             }
@@ -350,10 +349,8 @@ impl Kernel {
                 .get(name)
                 .and_then(|entry| entry.request.as_ref())
                 .is_some_and(|request| request.kind == Kind::SendPossibleArmed);
-            if armed {
-                if let Some(notify) = self.cancel_request(name, false) {
-                    self.notify_name(notify, MACH_NOTIFY_SEND_POSSIBLE, name);
-                }
+            if armed && let Some(notify) = self.cancel_request(name, false) {
+                self.notify_name(notify, MACH_NOTIFY_SEND_POSSIBLE, name);
             }
         }
     }

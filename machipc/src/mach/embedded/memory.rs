@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
@@ -321,7 +321,21 @@ fn memfd(size: usize) -> rustix::io::Result<OwnedFd> {
     Ok(fd)
 }
 
-fn shared() -> std::sync::MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>> {
+/// The lock of the table above, around a fork.
+pub(super) struct Held(MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>>);
+
+impl Held {
+    /// In a forked child: this memory did not come along.
+    pub(super) fn abandon(&mut self) {
+        self.0.clear();
+    }
+}
+
+pub(super) fn hold() -> Held {
+    Held(shared())
+}
+
+fn shared() -> MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>> {
     SHARED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

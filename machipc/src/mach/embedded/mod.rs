@@ -20,6 +20,7 @@ mod copyout;
 mod draft;
 mod error_string;
 mod fileport;
+mod fork;
 mod kernel;
 mod link;
 mod memory;
@@ -502,6 +503,7 @@ pub(super) unsafe fn mach_port_get_srights(
     unsafe { store(on_task(of, |kernel| kernel.send_rights(name)), srights) }
 }
 
+#[expect(clippy::too_many_arguments, reason = "the arguments are Mach's own")]
 pub(super) unsafe fn mach_port_peek(
     of: mach_port_t,
     name: mach_port_name_t,

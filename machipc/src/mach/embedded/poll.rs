@@ -5,7 +5,7 @@
 //! the ring to the thread that waits for it without another thread in between. The janitor leads when no thread waits: deaths are noticed,
 //! connections accepted and rings emptied while the program does something else. It sleeps for good while a leader sleeps.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -109,6 +109,14 @@ impl Poller {
     pub(super) fn rekey(&self, fd: impl AsFd, key: Key) -> rustix::io::Result<()> {
         let flags = EventFlags::IN | EventFlags::RDHUP;
         epoll::modify(&self.epoll, fd, EventData::new_u64(key.encode()), flags)
+    }
+
+    /// In a forked child: closes the descriptors. Nobody uses the value again.
+    pub(super) fn close(&self) {
+        for fd in [&self.epoll, &self.bell] {
+            // SAFETY: the value is leaked, so its drop never closes them, and its task is gone.
+            unsafe { rustix::io::close(fd.as_raw_fd()) };
+        }
     }
 
     /// The descriptor that wakes the leader.
@@ -269,20 +277,20 @@ impl Task {
     /// Takes what has arrived into the queues; now and then also what the sockets have.
     fn drain(&self, poller: &Poller) {
         self.with(super::kernel::Kernel::drain_links);
-        if poller.drains.fetch_add(1, Ordering::Relaxed) % DRAINS_PER_POLL == DRAINS_PER_POLL - 1 {
-            if let Ok(events) = poller.wait(Some(Instant::now())) {
-                self.handle(&events);
-            }
+        if poller.drains.fetch_add(1, Ordering::Relaxed) % DRAINS_PER_POLL == DRAINS_PER_POLL - 1
+            && let Ok(events) = poller.wait(Some(Instant::now()))
+        {
+            self.handle(&events);
         }
     }
 
     /// With many links: hears the bells that have rung, for a call that will not wait.
     pub(super) fn poll_unscanned(&self) {
         let Some(poller) = self.poller() else { return };
-        if self.with(|kernel| kernel.links.has_unscanned()) {
-            if let Ok(events) = poller.wait(Some(Instant::now())) {
-                self.handle(&events);
-            }
+        if self.with(|kernel| kernel.links.has_unscanned())
+            && let Ok(events) = poller.wait(Some(Instant::now()))
+        {
+            self.handle(&events);
         }
     }
 

@@ -129,6 +129,7 @@ impl Kernel {
     }
 
     /// Sends a message to a send right, within the queue limit. Returns it when the port is full.
+    #[expect(clippy::result_large_err, reason = "a full queue is no error worth an allocation")]
     pub(super) fn send_within_limit(&mut self, id: PortId, message: Message) -> Result<(), Message> {
         if self.port(id).is_full() && !self.port(id).is_dead() {
             return Err(message);

@@ -1,10 +1,13 @@
 //! The task: the one kernel of this process, its lock, and the threads that sleep on it.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bootstrap;
 use super::copyout::{Letter, trailer_size};
 use super::draft::Draft;
+use super::fork;
 use super::kernel::Kernel;
 use super::link::handshake;
 use super::memory;
@@ -40,14 +43,64 @@ pub(super) struct Task {
     bootstrap: Mutex<()>,
 }
 
+/// The task, or null before the first call and in a forked child.
+static TASK: AtomicPtr<Task> = AtomicPtr::new(core::ptr::null_mut());
+
 /// This process's task.
 pub(super) fn task() -> &'static Task {
-    static TASK: OnceLock<Task> = OnceLock::new();
-    TASK.get_or_init(|| {
-        let kernel = Kernel::new();
-        let sender = own_identity(&kernel.links.nonce);
-        Task { kernel: Mutex::new(kernel), sender, poller: OnceLock::new(), bootstrap: Mutex::new(()) }
-    })
+    current().unwrap_or_else(begin)
+}
+
+/// The task, if there is one yet.
+pub(super) fn current() -> Option<&'static Task> {
+    // SAFETY: the pointer is null or came from `Box::leak`.
+    unsafe { TASK.load(Ordering::Acquire).as_ref() }
+}
+
+#[cold]
+fn begin() -> &'static Task {
+    static FORKS: Once = Once::new();
+    FORKS.call_once(fork::watch);
+    let kernel = Kernel::new();
+    let sender = own_identity(&kernel.links.nonce);
+    let task =
+        Task { kernel: Mutex::new(kernel), sender, poller: OnceLock::new(), bootstrap: Mutex::new(()) };
+    let task = Box::into_raw(Box::new(task));
+    match TASK.compare_exchange(core::ptr::null_mut(), task, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: from `Box::into_raw`, and never freed.
+        Ok(_) => unsafe { &*task },
+        Err(first) => {
+            // SAFETY: nobody else has seen it.
+            drop(unsafe { Box::from_raw(task) });
+            // SAFETY: another thread's task, from `Box::into_raw` and never freed.
+            unsafe { &*first }
+        }
+    }
+}
+
+/// The task's locks, around a fork.
+pub(super) struct Held {
+    task: &'static Task,
+    kernel: MutexGuard<'static, Kernel>,
+    _bootstrap: MutexGuard<'static, ()>,
+    memory: memory::Held,
+    names: bootstrap::Held,
+}
+
+impl Held {
+    /// In a forked child: closes what belongs to the parent. The next call begins a task of the child's own.
+    pub(super) fn abandon(mut self) {
+        TASK.store(core::ptr::null_mut(), Ordering::Release);
+        self.memory.abandon();
+        self.names.abandon();
+        // Destroying messages takes that lock again.
+        drop((self.memory, self.names));
+        let kernel = core::mem::replace(&mut *self.kernel, Kernel::new());
+        drop(kernel);
+        if let Some(poller) = self.task.poller() {
+            poller.close();
+        }
+    }
 }
 
 fn own_identity(nonce: &handshake::Nonce) -> Sender {
@@ -59,6 +112,13 @@ fn own_identity(nonce: &handshake::Nonce) -> Sender {
 }
 
 impl Task {
+    /// Takes every lock, so that a forked child finds a whole state.
+    pub(super) fn hold(&'static self) -> Held {
+        let held = self.bootstrap_lock();
+        let kernel = self.lock();
+        Held { task: self, kernel, _bootstrap: held, memory: memory::hold(), names: bootstrap::hold() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kernel> {
         // No code under the lock panics on purpose; if some did, other threads can only go on with what is there.
         self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
@@ -91,10 +151,10 @@ impl Task {
         let mut kernel = self.lock();
         let result = f(&mut kernel);
         kernel.bury_doomed();
-        if core::mem::take(&mut kernel.links.changed) {
-            if let Some(poller) = kernel.links.poller {
-                poller.set_watches(kernel.links.watches());
-            }
+        if core::mem::take(&mut kernel.links.changed)
+            && let Some(poller) = kernel.links.poller
+        {
+            poller.set_watches(kernel.links.watches());
         }
         if !kernel.wakes.is_empty() {
             let wakes = core::mem::take(&mut kernel.wakes);

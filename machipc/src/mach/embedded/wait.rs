@@ -153,10 +153,10 @@ impl Parker {
             }
             // A time that does not fit the kernel's type is as good as none.
             let timeout = timeout.and_then(|timeout| futex::Timespec::try_from(timeout).ok());
-            match futex::wait(&self.notified, futex::Flags::PRIVATE, 0, timeout.as_ref()) {
-                Err(rustix::io::Errno::INTR) => break Woken::Interrupted,
-                // Woken, the value had changed already, or the time is up: the loop's head tells which.
-                _ => {}
+            let slept = futex::wait(&self.notified, futex::Flags::PRIVATE, 0, timeout.as_ref());
+            // Woken, the value had changed already, or the time is up: the loop's head tells which.
+            if slept == Err(rustix::io::Errno::INTR) {
+                break Woken::Interrupted;
             }
         };
         self.sleeping.store(RUNNING, Ordering::Relaxed);

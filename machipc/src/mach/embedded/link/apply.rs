@@ -184,10 +184,10 @@ impl Kernel {
 
     /// Gives a connection up, and what it was to get.
     pub(in super::super) fn drop_handshake(&mut self, key: u32) {
-        if let Some(handshake) = self.links.handshakes.remove(key) {
-            if let Some(right) = handshake.introduced {
-                self.release(right);
-            }
+        if let Some(handshake) = self.links.handshakes.remove(key)
+            && let Some(right) = handshake.introduced
+        {
+            self.release(right);
         }
     }
 
@@ -507,10 +507,10 @@ impl Kernel {
     /// A connection that was polled as a handshake is a link from now on.
     pub(in super::super) fn rewatch_link(&mut self, id: u32) {
         let poller = self.links.poller;
-        if let (Some(poller), Some(socket)) = (poller, self.link_socket(id)) {
-            if poller.rekey(socket, Key::Link(id)).is_err() {
-                self.doomed.push(Doomed::Link(id));
-            }
+        if let (Some(poller), Some(socket)) = (poller, self.link_socket(id))
+            && poller.rekey(socket, Key::Link(id)).is_err()
+        {
+            self.doomed.push(Doomed::Link(id));
         }
     }
 

@@ -85,6 +85,9 @@ struct Partial {
     body: Vec<u8>,
 }
 
+/// A whole frame: kind, body, descriptors.
+type Arrived = (u8, Vec<u8>, Vec<OwnedFd>);
+
 /// One end of a link.
 pub(super) struct Link {
     socket: OwnedFd,
@@ -240,7 +243,7 @@ impl Link {
     }
 
     /// The next whole frame: kind, body, descriptors.
-    fn next_frame(&mut self) -> Result<Option<(u8, Vec<u8>, Vec<OwnedFd>)>, Breach> {
+    fn next_frame(&mut self) -> Result<Option<Arrived>, Breach> {
         let mut partial = match self.partial.take() {
             Some(partial) => partial,
             None => {

@@ -87,10 +87,10 @@ impl Kernel {
 
     /// Notes a message that is passed on, for a port that must come back if its new owner dies.
     pub(in super::super) fn keep_copy(&mut self, port: PortId, message: &Message) {
-        if let Some(escrow) = &mut self.port_mut(port).escrow {
-            if matches!(message.destination, Right::Send(_)) {
-                escrow.messages.push_back(message.plain_copy());
-            }
+        if let Some(escrow) = &mut self.port_mut(port).escrow
+            && matches!(message.destination, Right::Send(_))
+        {
+            escrow.messages.push_back(message.plain_copy());
         }
     }
 

@@ -55,10 +55,10 @@ impl Kernel {
         head.extend_from_slice(&(count as u32).to_le_bytes());
         head.extend_from_slice(&0_u32.to_le_bytes());
         head.extend_from_slice(&items);
-        if let Some(link) = self.links.get_mut(id) {
-            if link.send(&head, &message.bytes, fds).is_err() {
-                self.doomed.push(Doomed::Link(id));
-            }
+        if let Some(link) = self.links.get_mut(id)
+            && link.send(&head, &message.bytes, fds).is_err()
+        {
+            self.doomed.push(Doomed::Link(id));
         }
         // The frame speaks for the destination's right; it goes after the frame, so that its release does too.
         match message.destination {
@@ -193,13 +193,13 @@ impl Kernel {
             self.doomed.push(Doomed::Right(Right::Send(port)));
             return WireRight::Dead;
         };
-        if let Some(&export) = link.export_of.get(&port) {
-            if let Some(Export::Send { given, .. }) = link.export(export) {
-                *given += 1;
-                self.release(Right::Send(port));
-                // It has its credit already.
-                return WireRight::MineSend { export, credits: 0 };
-            }
+        if let Some(&export) = link.export_of.get(&port)
+            && let Some(Export::Send { given, .. }) = link.export(export)
+        {
+            *given += 1;
+            self.release(Right::Send(port));
+            // It has its credit already.
+            return WireRight::MineSend { export, credits: 0 };
         }
         let export = link.exports.insert(Export::Send {
             port,

@@ -1,0 +1,130 @@
+//! A forked child begins with an empty task, and its parent's ports, names and death are not its own.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use machipc::mach;
+use machipc::{Client, Context, Error, Host};
+
+const ROLE: &str = "MACHIPC_TEST_FORK_ROLE";
+
+unsafe extern "C" {
+    fn fork() -> i32;
+    fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+    fn _exit(code: i32) -> !;
+    fn pause() -> i32;
+}
+
+/// Runs `child` in a forked process and returns its exit code. The child runs nothing else.
+fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child only makes calls that this library promises to work after a fork, and leaves by `_exit`.
+    let pid = unsafe { fork() };
+    if pid == 0 {
+        let code = child();
+        // SAFETY: ends the process without running what belongs to the parent.
+        unsafe { _exit(code) };
+    }
+    assert!(pid > 0, "fork failed");
+    let mut status = 0;
+    // SAFETY: `status` is valid for a write.
+    assert_eq!(unsafe { waitpid(pid, &raw mut status, 0) }, pid);
+    assert_eq!(status & 0x7f, 0, "the child was ended by signal {}", status & 0x7f);
+    status >> 8
+}
+
+fn unique(name: &str) -> String {
+    format!("com.example.fork.{name}.{}", std::process::id())
+}
+
+#[test]
+fn a_child_starts_empty_and_reaches_its_parent_by_name() {
+    let name = unique("parent");
+    let (tell, told) = std::sync::mpsc::channel();
+    let host = Host::<String>::builder()
+        .name(&name)
+        .bind(move |message: String, cx: &Context| {
+            let _ = tell.send((message, cx.peer().pid()));
+        })
+        .expect("the name is free");
+    let mut port = 0;
+    // SAFETY: `port` is valid for a write.
+    let code =
+        unsafe { mach::mach_port_allocate(mach::mach_task_self(), mach::MACH_PORT_RIGHT_RECEIVE, &mut port) };
+    assert_eq!(code, mach::KERN_SUCCESS);
+
+    let code = in_forked_child(|| {
+        let mut kind = 0;
+        // SAFETY: `kind` is valid for a write.
+        if unsafe { mach::mach_port_type(mach::mach_task_self(), port, &mut kind) } != mach::KERN_INVALID_NAME
+        {
+            return 1;
+        }
+        let Ok(client) = Client::<String>::connect_to(&name) else { return 2 };
+        if client.send("from the child".to_owned()).is_err() { 3 } else { 0 }
+    });
+    assert_eq!(code, 0);
+    let (message, pid) = told.recv_timeout(std::time::Duration::from_secs(30)).expect("the child's message");
+    assert_eq!(message, "from the child");
+    assert_ne!(pid, std::process::id());
+
+    // The parent has what it had: its port, and its name.
+    let mut kind = 0;
+    // SAFETY: `kind` is valid for a write.
+    assert_eq!(unsafe { mach::mach_port_type(mach::mach_task_self(), port, &mut kind) }, mach::KERN_SUCCESS);
+    assert_eq!(kind, mach::MACH_PORT_TYPE_RECEIVE);
+    assert_eq!(mach::mach_port_destroy(mach::mach_task_self(), port), mach::KERN_SUCCESS);
+    assert!(Client::<String>::connect_to(&name).is_ok());
+    drop(host);
+}
+
+/// Not a test of its own: the process that the test below starts.
+#[test]
+fn host_role() {
+    let Ok(name) = std::env::var(ROLE) else { return };
+    let _host =
+        Host::<Vec<u8>>::builder().name(&name).bind(|_: Vec<u8>, _: &Context| {}).expect("the name is free");
+    // SAFETY: the child makes no call of ours and waits to be killed.
+    let child = unsafe { fork() };
+    if child == 0 {
+        loop {
+            // SAFETY: waits for a signal.
+            unsafe { pause() };
+        }
+    }
+    println!("\nforked {child}");
+    std::io::stdout().flush().expect("standard output");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_dead_parent_is_dead_though_its_child_lives() {
+    let name = unique("dead");
+    let mut host = Command::new(std::env::current_exe().expect("own path"))
+        .args(["--exact", "host_role", "--nocapture", "--test-threads=1"])
+        .env(ROLE, &name)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a second process");
+    let output = BufReader::new(host.stdout.take().expect("piped"));
+    let child: u32 = output
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("forked ").map(|pid| pid.parse().expect("a process id")))
+        .expect("the host forks");
+    let client = Client::<Vec<u8>>::connect_to(&name).expect("the host is there");
+    client.send(vec![1]).expect("the host lives");
+    host.kill().expect("the host lives");
+    host.wait().expect("the host was killed");
+    let start = std::time::Instant::now();
+    let error = loop {
+        match client.send(vec![2]) {
+            Ok(()) => assert!(start.elapsed().as_secs() < 30, "the host's death goes unnoticed"),
+            Err(error) => break error.into_error(),
+        }
+    };
+    assert!(matches!(error, Error::HostDied { .. }), "{error}");
+    assert!(Client::<Vec<u8>>::connect_to(&name).is_err(), "the name is free");
+    let _ = Command::new("kill").args(["-9", &child.to_string()]).status();
+}
