@@ -14,6 +14,8 @@ struct Entry {
     name: Option<Arc<str>>,
     /// The name of its port in this process.
     port: u32,
+    /// The process that it runs in: a forked child inherits this table, but no host.
+    process: u32,
     host: Arc<dyn Any + Send + Sync>,
 }
 
@@ -41,18 +43,23 @@ pub fn is_lookup_enabled() -> bool {
 
 /// The names that hosts of this process serve, in the order in which they started.
 pub fn names() -> Vec<String> {
-    hosts().iter().filter_map(|entry| entry.name.as_deref().map(str::to_owned)).collect()
+    let process = std::process::id();
+    let hosts = hosts();
+    let own = hosts.iter().filter(|entry| entry.process == process);
+    own.filter_map(|entry| entry.name.as_deref().map(str::to_owned)).collect()
 }
 
 /// Makes a host findable by its port and, if it has one, its name, which check-in has given to nobody else.
 pub(crate) fn insert<H: Any + Send + Sync>(name: Option<Arc<str>>, port: u32, host: Arc<H>) {
-    hosts().push(Entry { name, port, host });
+    hosts().push(Entry { name, port, process: std::process::id(), host });
 }
 
 /// Forgets the host with that port.
 pub(crate) fn remove(port: u32) {
     let mut hosts = hosts();
-    let removed = hosts.iter().position(|entry| entry.port == port).map(|index| hosts.remove(index));
+    let process = std::process::id();
+    let own = |entry: &Entry| entry.process == process && entry.port == port;
+    let removed = hosts.iter().position(own).map(|index| hosts.remove(index));
     // Unlocked first: the entry may own a handler, and what the handler owns may come back to this table.
     drop(hosts);
     drop(removed);
@@ -72,7 +79,8 @@ fn find<H: Any + Send + Sync>(wanted: impl Fn(&Entry) -> bool) -> Option<Arc<H>>
     if !is_lookup_enabled() {
         return None;
     }
-    let host = hosts().iter().find(|entry| wanted(entry))?.host.clone();
+    let process = std::process::id();
+    let host = hosts().iter().find(|entry| entry.process == process && wanted(entry))?.host.clone();
     host.downcast().ok()
 }
 
