@@ -300,12 +300,12 @@ impl Kernel {
             // A port that may have to come back is kept, and its export with it.
             Home::Link { .. } if port.escrow.is_some() => {}
             Home::Link { link, export } => {
-                let count = port.imported;
+                let (count, credits) = (port.imported, port.credits);
                 self.forget_identity(id);
                 self.ports.remove(id.0);
                 // A send-once right was never counted: it is gone with its use or by a frame of its own.
                 if count > 0 {
-                    self.links.forget_import(link, export);
+                    self.links.forget_import(link, export, credits);
                     self.post(link, Frame::Release { export, count });
                 }
             }

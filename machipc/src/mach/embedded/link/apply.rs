@@ -46,6 +46,7 @@ impl Kernel {
                 }
                 Frame::Dead { export } => self.apply_dead(id, export)?,
                 Frame::Credit { export, count } => self.apply_credit(id, export, count)?,
+                Frame::Gone { export } => self.apply_gone(id, export)?,
                 Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
                 Frame::Revoked { export, count } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
@@ -93,6 +94,12 @@ impl Kernel {
             self.release(Right::SendOnce(port));
         }
         self.release(Right::Send(port));
+        self.post(id, Frame::Gone { export });
+        Ok(())
+    }
+
+    fn apply_gone(&mut self, id: u32, export: u32) -> Result<(), Breach> {
+        self.links.get_mut(id).ok_or(Breach)?.parted.remove(&export);
         Ok(())
     }
 
@@ -133,8 +140,13 @@ impl Kernel {
 
     fn apply_credit(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        // The right may have been given back meanwhile.
-        let Some(&port) = link.imports.get(&export) else { return Ok(()) };
+        let Some(&port) = link.imports.get(&export) else {
+            // The right has been given back meanwhile, but may be on its way here again.
+            if let Some(credits) = link.parted.get_mut(&export) {
+                *credits = credits.saturating_add(count);
+            }
+            return Ok(());
+        };
         let state = self.port_mut(port);
         state.credits = state.credits.saturating_add(count);
         if let Some(escrow) = &mut state.escrow {
@@ -147,10 +159,15 @@ impl Kernel {
     /// Gives unused credit back. What was used before the peer asked is on its way already.
     fn apply_revoke(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let Some(&port) = link.imports.get(&export) else { return Ok(()) };
-        let state = self.port_mut(port);
-        let count = count.min(state.credits);
-        state.credits -= count;
+        let credits = match link.imports.get(&export) {
+            Some(&port) => &mut self.port_mut(port).credits,
+            None => match link.parted.get_mut(&export) {
+                Some(credits) => credits,
+                None => return Ok(()),
+            },
+        };
+        let count = count.min(*credits);
+        *credits -= count;
         self.post(id, Frame::Revoked { export, count });
         Ok(())
     }
@@ -432,7 +449,7 @@ impl Kernel {
             state.imported = state.imported.checked_add(1).ok_or(Breach)?;
             return Ok(self.copy_send(port));
         }
-        if link.imports.len() >= RIGHTS_MAX {
+        if link.imports.len() + link.parted.len() >= RIGHTS_MAX {
             return Err(Breach);
         }
         let identity = link.identities.remove(&export);
@@ -441,7 +458,9 @@ impl Kernel {
             self.post(id, Frame::Release { export, count: 1 });
             return Ok(self.copy_send(port));
         }
-        Ok(self.import_new(id, export, credits, identity))
+        // What was left when the right was given back before the owner sent it once more.
+        let parted = self.links.get_mut(id).and_then(|link| link.parted.remove(&export)).unwrap_or(0);
+        Ok(self.import_new(id, export, credits.saturating_add(parted), identity))
     }
 
     fn import_new(&mut self, id: u32, export: u32, credits: u32, identity: Option<Identity>) -> Right {

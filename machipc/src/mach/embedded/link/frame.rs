@@ -22,6 +22,7 @@ pub(super) const REVOKED: u8 = 8;
 pub(super) const IDENTITY: u8 = 9;
 pub(super) const THIRD: u8 = 10;
 pub(super) const MOVE: u8 = 11;
+pub(super) const GONE: u8 = 12;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -67,6 +68,8 @@ pub(in super::super) enum Frame {
     Third { identity: Identity },
     /// Whoever is at the other end of the descriptor gets the right; a send-once right is used up by this.
     Introduce { export: u32, once: bool },
+    /// Every transfer of a send right has been given back: the id means nothing any more.
+    Gone { export: u32 },
 }
 
 impl Frame {
@@ -83,6 +86,7 @@ impl Frame {
             Frame::Revoked { export, count } => (REVOKED, 0, export, count, none),
             Frame::Identity { export, identity } => (IDENTITY, 0, export, 0, identity),
             Frame::Third { identity } => (THIRD, 0, 0, 0, identity),
+            Frame::Gone { export } => (GONE, 0, export, 0, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD) { 24 } else { 8 };
         let mut bytes = [0; 32];
@@ -114,6 +118,7 @@ impl Frame {
             INTRODUCE => Frame::Introduce { export, once: count != 0 },
             REVOKE => Frame::Revoke { export, count },
             REVOKED => Frame::Revoked { export, count },
+            GONE => Frame::Gone { export },
             _ => return None,
         })
     }

@@ -106,6 +106,9 @@ pub(super) struct Link {
     last_assigned: u32,
     export_of: HashMap<PortId, u32>,
     imports: HashMap<u32, PortId>,
+    /// The credit of rights that were given back, until the owner says that the id is gone: it may have sent the right once more
+    /// before it saw that, and then takes the credit for granted.
+    parted: HashMap<u32, u32>,
     /// Identities of ports whose rights are about to come: by export id, and of third-party rights in order.
     identities: HashMap<u32, Identity>,
     thirds: VecDeque<Identity>,
@@ -395,9 +398,11 @@ impl Links {
         })
     }
 
-    pub(super) fn forget_import(&mut self, link: u32, export: u32) {
+    /// A send right of the peer's is given back. Its credit stays until the peer says that the id is gone.
+    pub(super) fn forget_import(&mut self, link: u32, export: u32, credits: u32) {
         if let Some(link) = self.get_mut(link) {
             link.imports.remove(&export);
+            link.parted.insert(export, credits);
         }
     }
 
@@ -474,6 +479,7 @@ impl Kernel {
             last_assigned: 0,
             export_of: HashMap::new(),
             imports: HashMap::new(),
+            parted: HashMap::new(),
             identities: HashMap::new(),
             thirds: VecDeque::new(),
             waiting: VecDeque::new(),

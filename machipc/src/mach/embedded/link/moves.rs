@@ -167,11 +167,11 @@ impl Kernel {
     fn bring_home(&mut self, port: PortId) {
         let Home::Link { link, export } = self.port(port).home else { return };
         let state = self.port_mut(port);
-        let count = core::mem::take(&mut state.imported);
+        let (count, credits) = (core::mem::take(&mut state.imported), state.credits);
         (state.home, state.credits, state.sequence, state.make_send_count) = (Home::Space, 0, 0, 0);
         state.escrow = None;
         if count > 0 {
-            self.links.forget_import(link, export);
+            self.links.forget_import(link, export, credits);
             self.post(link, Frame::Release { export, count });
         }
     }
