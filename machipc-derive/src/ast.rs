@@ -73,6 +73,7 @@ impl<'a> Ast<'a> {
             Flavor::Message => (Place::Message, Place::Variant),
             Flavor::Endpoint => (Place::HandedOver, Place::EndpointVariant),
         };
+        let words = TypeWords::read(&input.attrs, type_place, report);
         let body = match &input.data {
             Data::Struct(data) => Body::Struct(shape(&data.fields), fields(&data.fields, report)),
             Data::Enum(data) => {
@@ -87,7 +88,7 @@ impl<'a> Ast<'a> {
             visibility: &input.vis,
             ident: &input.ident,
             generics: &input.generics,
-            words: TypeWords::read(&input.attrs, type_place, report),
+            words,
             body,
         }
     }
@@ -105,13 +106,14 @@ impl<'a> Ast<'a> {
 
 impl<'a> Variant<'a> {
     fn read(variant: &'a syn::Variant, place: Place, report: &Report) -> Self {
+        let words = VariantWords::read(&variant.attrs, place, report);
         Self {
             attributes: &variant.attrs,
             ident: &variant.ident,
             discriminant: variant.discriminant.as_ref().map(|(_, value)| value),
             shape: shape(&variant.fields),
             fields: fields(&variant.fields, report),
-            words: VariantWords::read(&variant.attrs, place, report),
+            words,
         }
     }
 }

@@ -242,9 +242,10 @@ fn known(tokens: &Meta, place: Place, report: &Report) -> Option<&'static Word> 
     match word {
         Some(word) if word.places.contains(&place) => return Some(word),
         Some(word) => {
-            let places: Vec<&str> = word.places.iter().map(|place| place.name()).collect();
-            let message = format!("`{}` goes on {}, not on {}", word.name, places.join(" or "), place.name());
-            report.at(tokens, message);
+            report.at(
+                tokens,
+                format_args!("`{}` goes on {}, not on {}", word.name, word.homes(), place.name()),
+            );
         }
         None => {
             let choice: Vec<String> = WORDS
@@ -292,6 +293,19 @@ fn number(value: &Expr) -> Option<u32> {
 }
 
 impl Word {
+    /// Where the word may stand, in words.
+    fn homes(&self) -> String {
+        let is_on_all_variants = self.places.contains(&Place::Variant);
+        let homes: Vec<&str> = self
+            .places
+            .iter()
+            .filter(|place| **place != Place::HandedOver)
+            .filter(|place| !(is_on_all_variants && **place == Place::EndpointVariant))
+            .map(|place| place.name())
+            .collect();
+        homes.join(" or ")
+    }
+
     fn wrong_value(&self, place: Place) -> String {
         let what = match self.takes {
             Takes::Nothing => "takes no value",

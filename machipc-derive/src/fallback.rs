@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::ast::{Ast, Body, Flavor, Shape, Variant};
-use crate::check::CLIENT_METHODS;
+use crate::check::{CLIENT_METHODS, borrows};
 use crate::expand;
 use crate::model::{self, Group, Kind, Model};
 
@@ -34,7 +34,8 @@ fn client(ast: &Ast) -> TokenStream {
         let method = model::method(variant);
         let is_new = !methods.contains(&method) && !CLIENT_METHODS.iter().any(|own| method == own);
         methods.push(method);
-        is_new && variant.fields.iter().filter(|field| field.reply.is_some()).count() <= 1
+        let mut answers = variant.fields.iter().filter_map(|field| field.reply);
+        is_new && !answers.next().is_some_and(borrows) && answers.next().is_none()
     };
     let variants: Vec<&Variant> = variants.iter().filter(&mut can_be_made).collect();
     let endpoint = model::endpoint(ast, variants);

@@ -4,9 +4,10 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
+use syn::visit_mut::VisitMut;
 use syn::{
     GenericParam, Generics, Ident, Lifetime, LifetimeParam, PathSegment, Token, Type, TypeParam,
-    WherePredicate,
+    TypeReference, WherePredicate,
 };
 
 use crate::check::{MARKERS, PORTS};
@@ -39,13 +40,21 @@ impl Head {
     /// The head of an `impl` for the type itself.
     pub fn of(model: &Model, needs: Needs) -> Self {
         let mut generics = model.generics.clone();
-        let new: Vec<WherePredicate> = bounds(model, needs);
-        if !new.is_empty() {
-            generics.make_where_clause().predicates.extend(new);
-        }
         let (_, arguments, _) = model.generics.split_for_impl();
         let ident = model.ident;
         let own = quote!(#ident #arguments);
+        let runtime = quote!(__rt);
+        let mut new = bounds(model, needs, &runtime);
+        if let Kind::Pod(_) = model.kind
+            && !matches!(needs, Needs::Nothing)
+            && model.generics.type_params().next().is_some()
+        {
+            // What zerocopy asks of the arguments shows only where they are known.
+            new.push(syn::parse_quote!(#own: #runtime::Zerocopy));
+        }
+        if !new.is_empty() {
+            generics.make_where_clause().predicates.extend(new);
+        }
         if let Needs::Decode(lifetime) | Needs::Message(Some(lifetime)) = needs {
             let mut input = LifetimeParam::new(lifetime.clone());
             input.bounds = model.generics.lifetimes().map(|known| known.lifetime.clone()).collect();
@@ -59,7 +68,7 @@ impl Head {
 
     /// The head of an `impl` for the type's client, called `client`: the type's lifetimes are not its own.
     pub fn of_client(model: &Model, client: &Ident) -> Self {
-        let generics = client_generics(model, Needs::Message(None));
+        let generics = client_generics(model, &quote!(__rt));
         let (_, arguments, _) = generics.split_for_impl();
         let own = quote!(#client #arguments);
         Self::new(&generics, own)
@@ -71,15 +80,15 @@ impl Head {
     }
 }
 
-/// The type's generics without its lifetimes.
-pub fn client_generics(model: &Model, needs: Needs) -> Generics {
+/// The generics of an endpoint's client: the endpoint's without its lifetimes. `runtime` is where the traits are.
+pub fn client_generics(model: &Model, runtime: &TokenStream) -> Generics {
     let mut generics = model.generics.clone();
     generics.params = generics
         .params
         .into_iter()
         .filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
         .collect();
-    let new = bounds(model, needs);
+    let new = bounds(model, Needs::Message(None), runtime);
     if let Some(clause) = &mut generics.where_clause {
         clause.predicates = core::mem::take(&mut clause.predicates)
             .into_iter()
@@ -124,55 +133,67 @@ pub fn is_generic(model: &Model, ty: &Type) -> bool {
     model.generics.type_params().any(|parameter| occurs(&parameter.ident, ty, &[]))
 }
 
-/// The lifetimes of the type that occur in these field types, in the order of their declaration.
-pub fn lifetimes_in<'t>(model: &Model, types: impl Iterator<Item = &'t Type>) -> Vec<Lifetime> {
-    struct Found(Vec<Lifetime>);
-    impl Visit<'_> for Found {
-        fn visit_lifetime(&mut self, lifetime: &Lifetime) {
-            self.0.push(lifetime.clone());
+/// The type of a parameter: `ty` with the lifetimes of the type itself left out.
+pub fn without_lifetimes(model: &Model, ty: &Type) -> Type {
+    struct LeaveOut<'a>(&'a Generics);
+    impl LeaveOut<'_> {
+        fn is_own(&self, lifetime: &Lifetime) -> bool {
+            self.0.lifetimes().any(|own| own.lifetime == *lifetime)
         }
     }
-    let mut found = Found(Vec::new());
-    types.for_each(|ty| found.visit_type(ty));
-    let declared = model.generics.lifetimes().map(|parameter| &parameter.lifetime);
-    declared.filter(|lifetime| found.0.contains(lifetime)).cloned().collect()
+    impl VisitMut for LeaveOut<'_> {
+        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+            if reference.lifetime.as_ref().is_some_and(|lifetime| self.is_own(lifetime)) {
+                reference.lifetime = None;
+            }
+            syn::visit_mut::visit_type_reference_mut(self, reference);
+        }
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            if self.is_own(lifetime) {
+                *lifetime = Lifetime::new("'_", lifetime.span());
+            }
+        }
+    }
+    let mut ty = ty.clone();
+    LeaveOut(model.generics).visit_type_mut(&mut ty);
+    ty
 }
 
 /// What is asked of the type parameters, beside what the user asks.
-fn bounds(model: &Model, needs: Needs) -> Vec<WherePredicate> {
+fn bounds(model: &Model, needs: Needs, runtime: &TokenStream) -> Vec<WherePredicate> {
     let parameters = model.generics.type_params().map(|parameter| &parameter.ident);
     parameters
         .filter_map(|parameter| {
-            let bound = bound(model, needs, parameter)?;
+            let bound = bound(model, needs, runtime, parameter)?;
             Some(syn::parse_quote!(#parameter: #bound))
         })
         .collect()
 }
 
-fn bound(model: &Model, needs: Needs, parameter: &Ident) -> Option<TokenStream> {
+fn bound(model: &Model, needs: Needs, runtime: &TokenStream, parameter: &Ident) -> Option<TokenStream> {
     if let Needs::Nothing = needs {
         return None;
     }
     if let Kind::Pod(_) = model.kind {
-        return Some(quote!(__rt::Pod));
+        return Some(quote!(#runtime::Pod));
     }
     let mut bounds = Vec::new();
     let carried = is_carried(model, parameter);
     if field_types(model).iter().any(|ty| is_carried_by_port(parameter, ty)) {
-        bounds.push(quote!(__rt::MachMessage));
+        bounds.push(quote!(#runtime::MachMessage));
     }
     match needs {
-        Needs::Encode if carried => bounds.push(quote!(__rt::Encode)),
-        Needs::Decode(lifetime) if carried => bounds.push(quote!(__rt::Decode<#lifetime>)),
+        Needs::Encode if carried => bounds.push(quote!(#runtime::Encode)),
+        Needs::Decode(lifetime) if carried => bounds.push(quote!(#runtime::Decode<#lifetime>)),
         Needs::Message(_) if carried && may_borrow(model, parameter) => {
-            bounds.push(quote!(__rt::MachMessage))
+            bounds.push(quote!(#runtime::MachMessage))
         }
         Needs::Message(_) => {
             if carried {
-                bounds.push(quote!(for<'__any> __rt::Decode<'__any>));
+                bounds.push(quote!(for<'__any> #runtime::Decode<'__any>));
             }
             if replies(model).iter().any(|answer| occurs(parameter, answer, MARKERS)) {
-                bounds.push(quote!(__rt::Send));
+                bounds.push(quote!(#runtime::Send));
             }
             bounds.push(quote!('static));
         }

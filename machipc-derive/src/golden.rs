@@ -115,6 +115,10 @@ fn expand_item(item: Item) -> TokenStream {
     }
 }
 
+fn is_derive(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == "derive")
+}
+
 fn is_ours(attribute: &Attribute) -> bool {
     let path = attribute.path();
     path.segments.len() == 2 && path.segments[0].ident == "machipc"
@@ -124,7 +128,7 @@ fn expand_derives(input: DeriveInput) -> TokenStream {
     let mut flavor = None;
     let mut plain = input.clone();
     for attribute in &mut plain.attrs {
-        if attribute.path().is_ident("derive") {
+        if is_derive(attribute) {
             let paths = attribute.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated);
             let others: Vec<Path> = paths
                 .expect("derives are paths")
@@ -146,8 +150,7 @@ fn expand_derives(input: DeriveInput) -> TokenStream {
     }
     let generated = flavor.map(|flavor| derive(flavor, input.to_token_stream()));
     let is_empty_derive = |attribute: &Attribute| {
-        attribute.path().is_ident("derive")
-            && matches!(&attribute.meta, Meta::List(list) if list.tokens.is_empty())
+        is_derive(attribute) && matches!(&attribute.meta, Meta::List(list) if list.tokens.is_empty())
     };
     plain.attrs.retain(|attribute| !attribute.path().is_ident("mach") && !is_empty_derive(attribute));
     let without_words =

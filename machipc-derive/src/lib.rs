@@ -59,8 +59,10 @@ fn derive(flavor: Flavor, input: proc_macro2::TokenStream) -> proc_macro2::Token
     }
     let ast = Ast::read(flavor, &input, &report);
     check::check(&ast, &report);
+    let is_hopeless = report.is_hopeless();
     match report.finish() {
         None => expand::expand(&Model::of(&ast)),
+        Some(errors) if is_hopeless => errors,
         Some(errors) => {
             let stand_in = fallback::stand_in(&ast);
             quote::quote!(#errors #stand_in)

@@ -9,12 +9,14 @@ use quote::ToTokens;
 /// The mistakes found so far. Dropping it without asking for the result is a bug of this crate.
 pub struct Report {
     errors: RefCell<Vec<syn::Error>>,
+    /// No impl would compile, whatever is in it.
+    hopeless: Cell<bool>,
     finished: Cell<bool>,
 }
 
 impl Report {
     pub fn new() -> Self {
-        Self { errors: RefCell::new(Vec::new()), finished: Cell::new(false) }
+        Self { errors: RefCell::new(Vec::new()), hopeless: Cell::new(false), finished: Cell::new(false) }
     }
 
     /// A mistake in exactly these tokens.
@@ -30,6 +32,16 @@ impl Report {
     /// A mistake that `syn` found.
     pub fn add(&self, error: syn::Error) {
         self.errors.borrow_mut().push(error);
+    }
+
+    /// Says that nothing can stand in for the type's impls.
+    pub fn give_up(&self) {
+        self.hopeless.set(true);
+    }
+
+    /// Whether nothing can stand in for the type's impls.
+    pub fn is_hopeless(&self) -> bool {
+        self.hopeless.get()
     }
 
     /// The mistakes as `compile_error!` calls, in the order in which they were found; nothing where there are none.

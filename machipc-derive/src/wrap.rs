@@ -34,7 +34,7 @@ pub fn endpoint(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let errors = report.finish();
     quote! {
         #errors
-        #[derive(#runtime::__private_0_1::Endpoint)]
+        #[::core::prelude::v1::derive(#runtime::__private_0_1::Endpoint)]
         #[mach(endpoint = #name #client #krate)]
         #input
     }
@@ -65,7 +65,7 @@ pub fn pod(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let errors = report.finish();
     quote! {
         #errors
-        #[derive(
+        #[::core::prelude::v1::derive(
             #runtime::zerocopy::TryFromBytes,
             #runtime::zerocopy::IntoBytes,
             #runtime::zerocopy::KnownLayout,
@@ -91,15 +91,15 @@ fn endpoint_arguments(arguments: TokenStream, report: &Report) -> (LitStr, TypeW
     let unnamed = || LitStr::new("", Span::call_site());
     match parser.parse2(arguments) {
         Ok((name, words)) => {
-            let words = TypeWords::read_arguments(words, Place::Endpoint, report);
-            match &name {
-                Some(name) => (endpoint_name(name, report).unwrap_or_else(unnamed), words),
+            let name = match &name {
+                Some(name) => endpoint_name(name, report),
                 None => {
                     let message = "an endpoint has a name: `#[machipc::endpoint(\"com.example.kv\")]`";
                     report.at_span(Span::call_site(), message);
-                    (unnamed(), words)
+                    None
                 }
-            }
+            };
+            (name.unwrap_or_else(unnamed), TypeWords::read_arguments(words, Place::Endpoint, report))
         }
         Err(error) => {
             report.add(error);

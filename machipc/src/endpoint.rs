@@ -25,10 +25,12 @@ pub use crate::{Client, Error, SendError};
 mod field;
 mod out_of_line;
 mod padding;
+mod plain;
 
-pub use field::{Answer, Field, Part, PodField};
+pub use field::{Answer, Field, Part};
 pub use out_of_line::OutOfLine;
 pub use padding::assert_no_padding;
+pub use plain::{DerivedPod, PlainData, PodField, Zerocopy};
 
 /// Writes the tag that says which variant of an enum follows.
 #[inline]
@@ -57,20 +59,6 @@ pub fn take_endpoint<'de, M>(
     input.extension(|input| take(id, input))
 }
 
-/// Reads plain data into a vector.
-pub fn take_pods<T: Pod>(count: usize, input: &mut Decoder<'_>) -> Result<Vec<T>, DecodeError> {
-    let borrowed = input.pod_slice::<T>(count)?;
-    let mut owned = Vec::with_capacity(count);
-    for value in borrowed {
-        // They are values: they were borrowed as such. Without `Copy` this is the way to have another.
-        let Ok(value) = T::try_read_from_bytes(value.as_bytes()) else {
-            return Err(DecodeError::new("bytes that changed while they were read"));
-        };
-        owned.push(value);
-    }
-    Ok(owned)
-}
-
 /// Describes how plain data lies in memory.
 pub fn describe_layout<T>(schema: &mut Schema) {
     schema.push(&format!(" pod {}/{}", size_of::<T>(), align_of::<T>()));
@@ -79,6 +67,11 @@ pub fn describe_layout<T>(schema: &mut Schema) {
 /// Describes a discriminant.
 pub fn describe_number(schema: &mut Schema, number: i128) {
     schema.push(&number.to_string());
+}
+
+/// The `Debug` form of a client that wraps `client`.
+pub fn fmt_client(f: &mut fmt::Formatter<'_>, name: &str, client: &dyn fmt::Debug) -> fmt::Result {
+    f.debug_tuple(name).field(client).finish()
 }
 
 /// In the place of what could not be generated. A program with such a call does not compile.

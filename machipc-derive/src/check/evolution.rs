@@ -35,7 +35,8 @@ fn since_fields(fields: &[Field], report: &Report) {
                     "`since` fields stand at the end, and this field without one stands behind `since = {latest}`: \
                      move it up, or say since when it is there"
                 );
-                report.at(field.ty, message);
+                // One field in the wrong place is one mistake, however many are behind it.
+                return report.at(field.ty, message);
             }
             None => {}
             Some(since) if since.value < latest => {
@@ -81,8 +82,12 @@ fn duplicate_ids(ast: &Ast, report: &Report) {
     for (index, variant) in variants.iter().enumerate() {
         let id = model::variant_id(ast.flavor, index, variant);
         if let Some(owner) = owners.insert(id, variant.ident) {
+            let number = match ast.flavor {
+                Flavor::Message => id.to_string(),
+                Flavor::Endpoint => format!("{id:#x}"),
+            };
             let message = format!(
-                "`{}` and `{owner}` both have the id {id}: pin one of them to another with `#[mach(id = …)]`",
+                "`{}` and `{owner}` both have the id {number}: pin one of them to another with `#[mach(id = …)]`",
                 variant.ident
             );
             match &variant.words.id {

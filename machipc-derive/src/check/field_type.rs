@@ -1,7 +1,10 @@
 //! What a field's type may not be, as far as its spelling shows it.
 
 use syn::visit::Visit;
-use syn::{Lifetime, PathSegment, Type, TypeBareFn, TypePtr, TypeReference, TypeTraitObject};
+use syn::{
+    GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypeBareFn, TypePtr, TypeReference,
+    TypeTraitObject,
+};
 
 use crate::ast::{self, Field};
 use crate::report::Report;
@@ -35,8 +38,26 @@ fn unsized_type(ty: &Type, report: &Report) {
         Type::Path(path) if path.path.is_ident("str") => {
             report.at(ty, "`str` has no size of its own: borrow it as `&'a str`, or own it as `String`");
         }
-        _ => {}
+        _ => return,
     }
+    // Values that are read need a size.
+    report.give_up();
+}
+
+/// Whether the type is spelt with a lifetime or a reference.
+pub fn borrows(ty: &Type) -> bool {
+    struct Search(bool);
+    impl Visit<'_> for Search {
+        fn visit_lifetime(&mut self, _: &Lifetime) {
+            self.0 = true;
+        }
+        fn visit_type_reference(&mut self, _: &TypeReference) {
+            self.0 = true;
+        }
+    }
+    let mut search = Search(false);
+    search.visit_type(ty);
+    search.0
 }
 
 /// Goes through all that a field's type is made of.
@@ -44,6 +65,16 @@ struct Parts<'a> {
     report: &'a Report,
     /// Inside `Reply<…>`.
     in_reply: bool,
+}
+
+impl Parts<'_> {
+    fn static_borrow(&self, lifetime: &Lifetime) {
+        if lifetime.ident == "static" && !self.in_reply {
+            let message = "what is borrowed from a message does not live for `'static`: \
+                           use a lifetime parameter of the type, or an owned type";
+            self.report.at(lifetime, message);
+        }
+    }
 }
 
 impl<'ast> Visit<'ast> for Parts<'_> {
@@ -61,6 +92,13 @@ impl<'ast> Visit<'ast> for Parts<'_> {
     }
 
     fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+        // Of other types nobody here knows what their lifetimes are for: `Watch<Event<'static>>` may hold a right.
+        if segment.ident == "Cow"
+            && let PathArguments::AngleBracketed(arguments) = &segment.arguments
+            && let Some(GenericArgument::Lifetime(lifetime)) = arguments.args.first()
+        {
+            self.static_borrow(lifetime);
+        }
         if !MARKERS.iter().any(|marker| segment.ident == marker) {
             syn::visit::visit_path_segment(self, segment);
         }
@@ -71,14 +109,13 @@ impl<'ast> Visit<'ast> for Parts<'_> {
             let message =
                 "an answer is owned, for the request's message may be gone when it comes: use an owned type";
             self.report.at(lifetime, message);
-        } else if lifetime.ident == "static" {
-            let message = "what is borrowed from a message does not live for `'static`: \
-                           use a lifetime parameter of the type, or an owned type";
-            self.report.at(lifetime, message);
         }
     }
 
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        if let Some(lifetime) = &reference.lifetime {
+            self.static_borrow(lifetime);
+        }
         if let Some(keyword) = reference.mutability {
             let message = "a message is read, never written to: borrow with `&`, or own the value";
             self.report.at(keyword, message);

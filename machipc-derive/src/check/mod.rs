@@ -6,13 +6,13 @@ mod evolution;
 mod field_type;
 mod pod;
 
-use syn::{Attribute, Lifetime, WherePredicate};
+use syn::{Attribute, Lifetime, Type, WherePredicate};
 
 use crate::ast::{Ast, Body, Flavor};
 use crate::report::Report;
 
 pub use endpoint::CLIENT_METHODS;
-pub use field_type::{MARKERS, PORTS};
+pub use field_type::{MARKERS, PORTS, borrows};
 pub use pod::layout_hints;
 
 /// `#[machipc::endpoint]` makes the same impls: it is the only mistake to tell then, and there is nothing to stand in for.
@@ -32,10 +32,14 @@ pub fn check(ast: &Ast, report: &Report) {
     union(ast, report);
     no_variants(ast, report);
     lifetimes(ast, report);
+    let is_pod = ast.words.pod.is_some();
     for field in ast.fields() {
-        field_type::check(field, report);
+        // What is wrong with a reference in plain data is that it is one.
+        if !(is_pod && matches!(field.ty, Type::Reference(_))) {
+            field_type::check(field, report);
+        }
     }
-    if ast.words.pod.is_some() {
+    if is_pod {
         pod::check(ast, report);
     } else {
         packed(ast, report);
@@ -51,6 +55,7 @@ pub fn check(ast: &Ast, report: &Report) {
 fn union(ast: &Ast, report: &Report) {
     if let Body::Union(keyword) = ast.body {
         report.at_span(keyword, "a union does not say which of its fields is there: use an enum");
+        report.give_up();
     }
 }
 
@@ -71,6 +76,7 @@ fn lifetimes(ast: &Ast, report: &Report) {
         );
         if bound.ident == "static" {
             report.at(bound, message);
+            report.give_up();
         }
     };
     for parameter in ast.generics.lifetimes() {

@@ -5,18 +5,17 @@ use quote::{format_ident, quote};
 use syn::{Attribute, Ident, Lifetime, Member, Type};
 
 use super::fields;
-use crate::generics::{self, Head, Needs};
+use crate::generics::{self, Head};
 use crate::model::{Alternative, Endpoint, Group, Model, Role};
 use crate::names;
 
 /// The client's type, which stands beside the endpoint.
 pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let Endpoint { visibility, client, name, .. } = endpoint;
-    let generics = generics::client_generics(model, Needs::Nothing);
-    let (_, _, bounds) = generics.split_for_impl();
-    let bounds = bounds.map(|bounds| quote!(#bounds));
-    let inner = inner(model);
     let krate = &model.krate;
+    let generics = generics::client_generics(model, &quote!(#krate::__private_0_1));
+    let (_, _, bounds) = generics.split_for_impl();
+    let inner = inner(model);
     let what = format!(
         " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{name}`.",
         names::plain(model.ident)
@@ -85,7 +84,7 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
                 &self,
                 deadline: impl __rt::Into<__rt::Option<__rt::Duration>>,
             ) -> Self {
-                Self(self.0.with_deadline(deadline))
+                Self(__rt::Client::with_deadline(&self.0, deadline))
             }
 
             #(#variants)*
@@ -99,18 +98,10 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
 
         impl #parameters __rt::fmt::Debug for #own #bounds {
             fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
-                __f.debug_tuple(#client_name).field(&self.0).finish()
+                __rt::fmt_client(__f, #client_name, &self.0)
             }
         }
     }
-}
-
-/// The parameters of a variant's method, as declared, and the lifetimes in them.
-fn parameters(model: &Model, variant: &Alternative) -> (Vec<Lifetime>, TokenStream) {
-    let sent = || sent(&variant.group);
-    let lifetimes = generics::lifetimes_in(model, sent().map(|(_, ty)| ty));
-    let parameters = sent().map(|(name, ty)| quote!(, #name: #ty));
-    (lifetimes, quote!(#(#parameters)*))
 }
 
 /// What a variant's method returns when all goes well.
@@ -126,8 +117,10 @@ fn method(model: &Model, visibility: &syn::Visibility, variant: &Alternative) ->
     let name = names::plain(model.ident);
     let carried = variant.attributes.iter().filter(|attribute| is_carried(attribute));
     let is_documented = variant.attributes.iter().any(|attribute| attribute.path().is_ident("doc"));
-    let (lifetimes, parameters) = parameters(model, variant);
-    let lifetimes = (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>));
+    let parameters = sent(&variant.group).map(|(name, ty)| {
+        let ty = generics::without_lifetimes(model, ty);
+        quote!(, #name: #ty)
+    });
     let ident = variant.ident;
     let own = model.ident;
     let message = fields::construct(&variant.group, &quote!(#own::#ident), |field| {
@@ -137,12 +130,12 @@ fn method(model: &Model, visibility: &syn::Visibility, variant: &Alternative) ->
     let (answer, body, summary, errors) = match returned(&variant.group) {
         Some(answer) => {
             let reply = reply_parameter(&variant.group);
-            let body = quote!(self.0.call::<#answer>(|#reply| #message));
+            let body = quote!(<#answer as __rt::Answer>::call(&self.0, |#reply| #message));
             let errors = " When the message cannot be sent, or no answer comes.";
             (quote!(#answer), body, format!(" Sends {link} and waits for the answer."), errors)
         }
         None => {
-            let body = quote!(self.0.send(#message).map_err(__rt::SendError::into_error));
+            let body = quote!(__rt::Client::send(&self.0, #message).map_err(__rt::SendError::into_error));
             (quote!(()), body, format!(" Sends {link}."), " When the message cannot be sent.")
         }
     };
@@ -155,7 +148,7 @@ fn method(model: &Model, visibility: &syn::Visibility, variant: &Alternative) ->
         #[doc = ""]
         #[doc = " # Errors"]
         #[doc = #errors]
-        #visibility fn #method #lifetimes (&self #parameters) -> __rt::Result<#answer, __rt::Error> {
+        #visibility fn #method(&self #(#parameters)*) -> __rt::Result<#answer, __rt::Error> {
             #body
         }
     }

@@ -16,6 +16,7 @@ pub fn expand(model: &Model, pod: &Pod) -> TokenStream {
     let message_lifetime = names::fresh_lifetime("m", model.generics);
     let input_lifetime = generics::input_lifetime(model);
     let Head { parameters, own, bounds } = Head::of(model, Needs::Encode);
+    let user_bounds = Head::of(model, Needs::Nothing).bounds;
     let decode_parameters = Head::of(model, Needs::Decode(&input_lifetime)).parameters;
     let describe = describe(model, pod);
     let message = message::message(model, &TokenStream::new());
@@ -24,7 +25,7 @@ pub fn expand(model: &Model, pod: &Pod) -> TokenStream {
         #padding
 
         #[automatically_derived]
-        impl #parameters __rt::Pod for #own #bounds {}
+        impl #parameters __rt::DerivedPod for #own #user_bounds {}
 
         #[automatically_derived]
         impl #parameters __rt::Encode for #own #bounds {
@@ -39,8 +40,7 @@ pub fn expand(model: &Model, pod: &Pod) -> TokenStream {
                 &#message_lifetime self,
                 __out: &mut __rt::Encoder<#message_lifetime>,
             ) -> __rt::Result<(), __rt::EncodeError> {
-                __out.pod(self);
-                __rt::Ok(())
+                <#own as __rt::PlainData>::put(self, __out)
             }
 
             #[inline]
@@ -48,8 +48,7 @@ pub fn expand(model: &Model, pod: &Pod) -> TokenStream {
                 __values: &#message_lifetime [Self],
                 __out: &mut __rt::Encoder<#message_lifetime>,
             ) -> __rt::Result<(), __rt::EncodeError> {
-                __out.pod_slice(__values);
-                __rt::Ok(())
+                <#own as __rt::PlainData>::put_slice(__values, __out)
             }
         }
 
@@ -59,7 +58,7 @@ pub fn expand(model: &Model, pod: &Pod) -> TokenStream {
             fn decode(
                 __input: &mut __rt::Decoder<#input_lifetime>,
             ) -> __rt::Result<Self, __rt::DecodeError> {
-                __input.pod()
+                <#own as __rt::PlainData>::take(__input)
             }
 
             #[inline]
@@ -67,7 +66,14 @@ pub fn expand(model: &Model, pod: &Pod) -> TokenStream {
                 __count: __rt::usize,
                 __input: &mut __rt::Decoder<#input_lifetime>,
             ) -> __rt::Result<__rt::Vec<Self>, __rt::DecodeError> {
-                __rt::take_pods(__count, __input)
+                <#own as __rt::PlainData>::take_vec(__count, __input)
+            }
+
+            #[inline]
+            fn decode_array<const __N: __rt::usize>(
+                __input: &mut __rt::Decoder<#input_lifetime>,
+            ) -> __rt::Result<[Self; __N], __rt::DecodeError> {
+                <#own as __rt::PlainData>::take_array(__input)
             }
         }
 

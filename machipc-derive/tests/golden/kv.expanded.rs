@@ -224,7 +224,7 @@ const _: () = {
         /// The same client with another deadline for each message and call; `None` waits for ever.
         #[must_use]
         pub fn with_deadline(&self, deadline: impl __rt::Into<__rt::Option<__rt::Duration>>) -> Self {
-            Self(self.0.with_deadline(deadline))
+            Self(__rt::Client::with_deadline(&self.0, deadline))
         }
         /// Stores a value.
         ///
@@ -232,8 +232,8 @@ const _: () = {
         ///
         /// # Errors
         /// When the message cannot be sent.
-        pub fn put<'a>(&self, value: Put<'a>) -> __rt::Result<(), __rt::Error> {
-            self.0.send(Kv::Put(value)).map_err(__rt::SendError::into_error)
+        pub fn put(&self, value: Put<'_>) -> __rt::Result<(), __rt::Error> {
+            __rt::Client::send(&self.0, Kv::Put(value)).map_err(__rt::SendError::into_error)
         }
         /// Finds a value.
         ///
@@ -241,29 +241,29 @@ const _: () = {
         ///
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
-        pub fn get<'a>(&self, key: &'a str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
-            self.0.call::<Option<Vec<u8>>>(|reply| Kv::Get { key, reply })
+        pub fn get(&self, key: &str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
+            <Option<Vec<u8>> as __rt::Answer>::call(&self.0, |reply| Kv::Get { key, reply })
         }
         /// Sends [`Kv::Load`].
         ///
         /// # Errors
         /// When the message cannot be sent.
         pub fn load(&self, name: String, data: Vec<u8>) -> __rt::Result<(), __rt::Error> {
-            self.0.send(Kv::Load { name, data }).map_err(__rt::SendError::into_error)
+            __rt::Client::send(&self.0, Kv::Load { name, data }).map_err(__rt::SendError::into_error)
         }
         /// Sends [`Kv::Move`] and waits for the answer.
         ///
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
-        pub fn r#move<'a>(&self, value_0: u32, value_1: &'a str) -> __rt::Result<bool, __rt::Error> {
-            self.0.call::<bool>(|reply| Kv::Move(value_0, value_1, reply))
+        pub fn r#move(&self, value_0: u32, value_1: &str) -> __rt::Result<bool, __rt::Error> {
+            <bool as __rt::Answer>::call(&self.0, |reply| Kv::Move(value_0, value_1, reply))
         }
         /// Sends [`Kv::Clear`].
         ///
         /// # Errors
         /// When the message cannot be sent.
         pub fn clear(&self) -> __rt::Result<(), __rt::Error> {
-            self.0.send(Kv::Clear).map_err(__rt::SendError::into_error)
+            __rt::Client::send(&self.0, Kv::Clear).map_err(__rt::SendError::into_error)
         }
     }
     impl __rt::Clone for KvClient {
@@ -273,7 +273,7 @@ const _: () = {
     }
     impl __rt::fmt::Debug for KvClient {
         fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
-            __f.debug_tuple("KvClient").field(&self.0).finish()
+            __rt::fmt_client(__f, "KvClient", &self.0)
         }
     }
 };

@@ -36,7 +36,7 @@ const _: () = {
         "Sample.flags",
     );
     #[automatically_derived]
-    impl __rt::Pod for Sample {}
+    impl __rt::DerivedPod for Sample {}
     #[automatically_derived]
     impl __rt::Encode for Sample {
         const MIN_SIZE: __rt::usize = __rt::size_of::<Self>();
@@ -56,30 +56,34 @@ const _: () = {
         }
         #[inline]
         fn encode<'m>(&'m self, __out: &mut __rt::Encoder<'m>) -> __rt::Result<(), __rt::EncodeError> {
-            __out.pod(self);
-            __rt::Ok(())
+            <Sample as __rt::PlainData>::put(self, __out)
         }
         #[inline]
         fn encode_slice<'m>(
             __values: &'m [Self],
             __out: &mut __rt::Encoder<'m>,
         ) -> __rt::Result<(), __rt::EncodeError> {
-            __out.pod_slice(__values);
-            __rt::Ok(())
+            <Sample as __rt::PlainData>::put_slice(__values, __out)
         }
     }
     #[automatically_derived]
     impl<'de> __rt::Decode<'de> for Sample {
         #[inline]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.pod()
+            <Sample as __rt::PlainData>::take(__input)
         }
         #[inline]
         fn decode_vec(
             __count: __rt::usize,
             __input: &mut __rt::Decoder<'de>,
         ) -> __rt::Result<__rt::Vec<Self>, __rt::DecodeError> {
-            __rt::take_pods(__count, __input)
+            <Sample as __rt::PlainData>::take_vec(__count, __input)
+        }
+        #[inline]
+        fn decode_array<const __N: __rt::usize>(
+            __input: &mut __rt::Decoder<'de>,
+        ) -> __rt::Result<[Self; __N], __rt::DecodeError> {
+            <Sample as __rt::PlainData>::take_array(__input)
         }
     }
     #[automatically_derived]
@@ -104,7 +108,7 @@ pub enum Channel {
 const _: () = {
     use ::machipc::__private_0_1 as __rt;
     #[automatically_derived]
-    impl __rt::Pod for Channel {}
+    impl __rt::DerivedPod for Channel {}
     #[automatically_derived]
     impl __rt::Encode for Channel {
         const MIN_SIZE: __rt::usize = __rt::size_of::<Self>();
@@ -120,30 +124,34 @@ const _: () = {
         }
         #[inline]
         fn encode<'m>(&'m self, __out: &mut __rt::Encoder<'m>) -> __rt::Result<(), __rt::EncodeError> {
-            __out.pod(self);
-            __rt::Ok(())
+            <Channel as __rt::PlainData>::put(self, __out)
         }
         #[inline]
         fn encode_slice<'m>(
             __values: &'m [Self],
             __out: &mut __rt::Encoder<'m>,
         ) -> __rt::Result<(), __rt::EncodeError> {
-            __out.pod_slice(__values);
-            __rt::Ok(())
+            <Channel as __rt::PlainData>::put_slice(__values, __out)
         }
     }
     #[automatically_derived]
     impl<'de> __rt::Decode<'de> for Channel {
         #[inline]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.pod()
+            <Channel as __rt::PlainData>::take(__input)
         }
         #[inline]
         fn decode_vec(
             __count: __rt::usize,
             __input: &mut __rt::Decoder<'de>,
         ) -> __rt::Result<__rt::Vec<Self>, __rt::DecodeError> {
-            __rt::take_pods(__count, __input)
+            <Channel as __rt::PlainData>::take_vec(__count, __input)
+        }
+        #[inline]
+        fn decode_array<const __N: __rt::usize>(
+            __input: &mut __rt::Decoder<'de>,
+        ) -> __rt::Result<[Self; __N], __rt::DecodeError> {
+            <Channel as __rt::PlainData>::take_array(__input)
         }
     }
     #[automatically_derived]

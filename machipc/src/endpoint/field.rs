@@ -1,12 +1,12 @@
 //! Fields, as generated code sees them: by one trait each way, so that a type that cannot be sent is told once and in our words.
 
-use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, Pod, Schema};
-use crate::{Reply, ReplyValue};
+use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
+use crate::{Client, Error, Reply, ReplyValue};
 
 /// A field of a message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a message",
-    label = "is no message, nor made of messages",
+    label = "is neither a message nor made of messages",
     note = "for a type of yours, write `#[derive(MachMessage)]`; `&T` and `&[T]` can be borrowed where `T` is plain data (`#[mach(pod)]`)"
 )]
 pub trait Field<'de>: Sized {
@@ -101,8 +101,8 @@ impl<T: Encode> Part for T {
 /// What the field that is a `Reply<Self>` is answered with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an answer",
-    label = "is no message, nor made of messages, or not `Send`",
-    note = "an answer is a value that owns all it has and can be sent to another thread; for a type of yours, write `#[derive(MachMessage)]`"
+    label = "is neither a message nor made of messages, or cannot go to another thread",
+    note = "an answer owns all that it has; for a type of yours, write `#[derive(MachMessage)]`"
 )]
 pub trait Answer: Sized {
     /// [`Encode::MIN_SIZE`] of the reply.
@@ -119,6 +119,12 @@ pub trait Answer: Sized {
 
     /// Reads the reply called `name`.
     fn take(input: &mut Decoder<'_>, name: &'static str) -> Result<Reply<Self>, DecodeError>;
+
+    /// Sends a request and waits for this answer.
+    fn call<'m, M: MachMessage + 'static>(
+        client: &Client<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<Self, Error>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -142,22 +148,12 @@ impl<T: ReplyValue> Answer for T {
     fn take(input: &mut Decoder<'_>, name: &'static str) -> Result<Reply<Self>, DecodeError> {
         Reply::decode(input).map_err(|error| error.in_field(name))
     }
-}
 
-/// A field of plain data.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not plain data",
-    label = "is not plain data",
-    note = "plain data are integers of fixed size, floats, `bool`, `char`, arrays of them, and types with `#[mach(pod)]`"
-)]
-pub trait PodField {
-    /// Describes the field's type.
-    fn describe(schema: &mut Schema);
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Pod> PodField for T {
-    fn describe(schema: &mut Schema) {
-        schema.part::<T>();
+    #[inline]
+    fn call<'m, M: MachMessage + 'static>(
+        client: &Client<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<Self, Error> {
+        client.call(request)
     }
 }

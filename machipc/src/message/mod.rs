@@ -120,6 +120,10 @@ pub const PLAIN_ID: i32 = 0x3000_0000;
 /// assert_eq!((key, number), message);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    note = "derive it: `#[derive(MachMessage)]`"
+)]
 pub trait MachMessage: Encode + Sized {
     /// The same type, borrowing from `'a`: what a receiver gets to see.
     type View<'a>: MachMessage + Decode<'a>;

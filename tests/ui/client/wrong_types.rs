@@ -1,0 +1,15 @@
+use machipc::Reply;
+
+#[machipc::endpoint("com.example.kv")]
+enum Kv<'a> {
+    Put { key: &'a str, value: u32 },
+    Get { key: &'a str, reply: Reply<Option<u32>> },
+}
+
+
+fn main() -> Result<(), machipc::Error> {
+    let kv = KvClient::connect()?;
+    kv.put("a", "1")?;
+    let _: String = kv.get("a")?;
+    Ok(())
+}

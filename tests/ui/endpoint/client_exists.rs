@@ -1,0 +1,10 @@
+struct KvClient;
+
+#[machipc::endpoint("com.example.kv")]
+enum Kv {
+    Clear,
+}
+
+fn main() {
+    let _ = KvClient;
+}

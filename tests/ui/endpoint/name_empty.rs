@@ -1,0 +1,6 @@
+#[machipc::endpoint("")]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint(7)]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint("com.example.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint("com.example\0kv")]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint("com.example/kv")]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

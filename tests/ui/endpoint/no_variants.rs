@@ -1,0 +1,4 @@
+#[machipc::endpoint("com.example.kv")]
+enum Kv {}
+
+fn main() {}

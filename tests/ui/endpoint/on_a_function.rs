@@ -1,0 +1,4 @@
+#[machipc::endpoint("com.example.kv")]
+fn kv() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint("com.example.kv")]
+struct Kv {
+    key: String,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint("com.example.kv", client = Store, client = Shop)]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::endpoint("com.example.kv", version = 2)]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

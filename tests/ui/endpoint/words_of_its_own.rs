@@ -1,0 +1,7 @@
+#[machipc::endpoint("com.example.kv")]
+#[mach(crate = "machipc")]
+enum Kv {
+    Clear,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use machipc::MachMessage;
+
+
+#[derive(MachMessage)]
+struct Name {
+    name: &'static str,
+}
+
+fn main() {}

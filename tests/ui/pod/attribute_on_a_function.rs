@@ -1,0 +1,4 @@
+#[machipc::pod]
+fn sample() {}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use machipc::MachMessage;
+
+
+#[derive(MachMessage)]
+#[mach(pod)]
+enum Side {
+    Left,
+    Right,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[machipc::pod]
+struct Entry {
+    len: usize,
+}
+
+fn main() {}

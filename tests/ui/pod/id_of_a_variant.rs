@@ -1,0 +1,13 @@
+use machipc::MachMessage;
+
+
+#[derive(MachMessage)]
+#[mach(pod)]
+#[repr(u8)]
+enum Side {
+    Left,
+    #[mach(id = 7)]
+    Right,
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use machipc::MachMessage;
+
+
+#[derive(MachMessage)]
+struct Put {
+    key: String,
+    #[mach(default)]
+    expires: u64,
+}
+
+fn main() {}

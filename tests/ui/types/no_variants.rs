@@ -1,0 +1,7 @@
+use machipc::MachMessage;
+
+
+#[derive(MachMessage)]
+enum Never {}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use machipc::MachMessage;
+
+
+#[derive(MachMessage)]
+struct Name(str);
+
+fn main() {}

@@ -1,0 +1,12 @@
+use machipc::MachMessage;
+
+
+struct Secret;
+
+#[derive(MachMessage)]
+enum Vault {
+    Empty,
+    Full(Vec<Secret>, Option<Secret>),
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+#[derive(machipc::MachMessage)]
+#[mach(crate = "ipc")]
+struct Put {
+    key: String,
+}
+
+fn main() {}
