@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use derive_support::Sent;
 use machipc::MachMessage;
-use machipc::message::{Encode, MachMessage as Message, Schema};
+use machipc::message::{Encode, Schema};
 
 #[machipc::pod]
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -225,7 +225,7 @@ struct Tagged<T> {
 /// What a receiver sees of a message is the same type with the message's lifetime, also behind a parameter.
 #[test]
 fn parameters_without_bounds_may_borrow() {
-    fn received_by<'a, M: Message>(sent: &'a Sent) -> M::View<'a> {
+    fn received_by<'a, M: MachMessage>(sent: &'a Sent) -> M::View<'a> {
         sent.receive::<M>().unwrap()
     }
     let value = "owned here".to_owned();

@@ -140,6 +140,7 @@ mod endpoint;
 mod error;
 mod host;
 mod logger;
+mod macros;
 mod reply;
 mod scratch;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
@@ -150,7 +151,7 @@ pub use context::Context;
 pub use error::{Dialect, Error, SendError};
 pub use host::{Host, HostBuilder, HostStats, PeerPolicy};
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
-pub use machipc_derive::{MachMessage, endpoint, pod};
+pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;
 pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender};
 pub use reply::{Reply, ReplyValue};

@@ -18,8 +18,8 @@ pub const PORTS: &[&str] = &["SendRight", "SendOnceRight", "ReceiveRight"];
 pub fn check(field: &Field, report: &Report) {
     unsized_type(field.ty, report);
     match field.reply {
-        Some(answer) => Parts { report, in_reply: true }.visit_type(answer),
-        None => Parts { report, in_reply: false }.visit_type(field.ty),
+        Some(answer) => Parts { report, in_reply: true, in_unknown: false }.visit_type(answer),
+        None => Parts { report, in_reply: false, in_unknown: false }.visit_type(field.ty),
     }
 }
 
@@ -65,11 +65,53 @@ struct Parts<'a> {
     report: &'a Report,
     /// Inside `Reply<…>`.
     in_reply: bool,
+    /// Inside the arguments of a type that nobody here knows: they may be as little in the message as those of [`MARKERS`].
+    in_unknown: bool,
 }
 
-impl Parts<'_> {
-    fn static_borrow(&self, lifetime: &Lifetime) {
-        if lifetime.ident == "static" && !self.in_reply {
+/// Types that hold what their arguments say.
+const CONTAINERS: &[&str] = &[
+    "Arc",
+    "BTreeMap",
+    "BTreeSet",
+    "Box",
+    "Cow",
+    "HashMap",
+    "HashSet",
+    "Option",
+    "Range",
+    "RangeInclusive",
+    "Rc",
+    "Reply",
+    "Result",
+    "Vec",
+    "VecDeque",
+    "Wrapping",
+];
+
+const OWNED_ANSWER: &str =
+    "an answer is owned, for the request's message may be gone when it comes: use an owned type";
+
+impl<'ast> Parts<'_> {
+    fn visit_arguments(&mut self, segment: &'ast PathSegment) {
+        if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+            for argument in &arguments.args {
+                if let GenericArgument::Lifetime(lifetime) = argument {
+                    self.borrow(lifetime);
+                }
+            }
+        }
+        let around = self.in_unknown;
+        self.in_unknown |= !CONTAINERS.iter().any(|container| segment.ident == container);
+        syn::visit::visit_path_arguments(self, &segment.arguments);
+        self.in_unknown = around;
+    }
+
+    fn borrow(&self, lifetime: &Lifetime) {
+        let is_static = lifetime.ident == "static";
+        if self.in_reply && !(is_static && self.in_unknown) {
+            self.report.at(lifetime, OWNED_ANSWER);
+        } else if is_static && !self.in_unknown {
             let message = "what is borrowed from a message does not live for `'static`: \
                            use a lifetime parameter of the type, or an owned type";
             self.report.at(lifetime, message);
@@ -92,53 +134,44 @@ impl<'ast> Visit<'ast> for Parts<'_> {
     }
 
     fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
-        // Of other types nobody here knows what their lifetimes are for: `Watch<Event<'static>>` may hold a right.
-        if segment.ident == "Cow"
-            && let PathArguments::AngleBracketed(arguments) = &segment.arguments
-            && let Some(GenericArgument::Lifetime(lifetime)) = arguments.args.first()
-        {
-            self.static_borrow(lifetime);
-        }
         if !MARKERS.iter().any(|marker| segment.ident == marker) {
-            syn::visit::visit_path_segment(self, segment);
-        }
-    }
-
-    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
-        if self.in_reply {
-            let message =
-                "an answer is owned, for the request's message may be gone when it comes: use an owned type";
-            self.report.at(lifetime, message);
+            self.visit_arguments(segment);
         }
     }
 
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        if let Some(lifetime) = &reference.lifetime {
-            self.static_borrow(lifetime);
+        match &reference.lifetime {
+            Some(lifetime) => self.borrow(lifetime),
+            None if self.in_reply => self.report.at(reference.and_token, OWNED_ANSWER),
+            None => {}
         }
         if let Some(keyword) = reference.mutability {
             let message = "a message is read, never written to: borrow with `&`, or own the value";
             self.report.at(keyword, message);
         }
-        if self.in_reply && reference.lifetime.is_none() {
-            let message =
-                "an answer is owned, for the request's message may be gone when it comes: use an owned type";
-            self.report.at(reference.and_token, message);
-        }
         syn::visit::visit_type_reference(self, reference);
     }
 
     fn visit_type_ptr(&mut self, pointer: &'ast TypePtr) {
+        if self.in_unknown {
+            return;
+        }
         let message = "a pointer means nothing in another process: send the value, or memory out of line";
         self.report.at(pointer, message);
     }
 
     fn visit_type_bare_fn(&mut self, function: &'ast TypeBareFn) {
+        if self.in_unknown {
+            return;
+        }
         let message = "a function means nothing in another process: send a right to a port that it can be asked through";
         self.report.at(function, message);
     }
 
     fn visit_type_trait_object(&mut self, object: &'ast TypeTraitObject) {
+        if self.in_unknown {
+            return;
+        }
         self.report.at(
             object,
             "a trait object does not say which type it is: use an enum of the types that it can be",

@@ -16,6 +16,7 @@ pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let generics = generics::client_generics(model, &quote!(#krate::__private_0_1));
     let (_, _, bounds) = generics.split_for_impl();
     let inner = inner(model);
+    let bounds_apart = super::allow_bounds_apart(model);
     let what = format!(
         " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{name}`.",
         names::plain(model.ident)
@@ -25,6 +26,7 @@ pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
         #[doc = #what]
         #[doc = #clones]
         #[allow(dead_code)]
+        #bounds_apart
         #visibility struct #client #generics (#krate::Client<#inner>) #bounds;
     }
 }

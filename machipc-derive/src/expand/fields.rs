@@ -96,7 +96,7 @@ pub fn min_size(model: &Model, group: &Group) -> TokenStream {
 pub fn binding(field: &Part) -> Ident {
     match field.member {
         Member::Named(_) => format_ident!("__{}", field.name(), span = Span::mixed_site()),
-        Member::Unnamed(index) => format_ident!("__{}", index.index, span = Span::mixed_site()),
+        Member::Unnamed(index) => format_ident!("__field_{}", index.index, span = Span::mixed_site()),
     }
 }
 

@@ -42,11 +42,18 @@ pub fn expand_client(model: &Model) -> TokenStream {
 /// Wraps items in a `const _`, where `__rt` is what macros may use.
 pub fn enclose(model: &Model, items: TokenStream) -> TokenStream {
     let krate = &model.krate;
+    let bounds_apart = allow_bounds_apart(model);
     quote! {
         #[allow(deprecated, elided_lifetimes_in_paths)]
+        #bounds_apart
         const _: () = {
             use #krate::__private_0_1 as __rt;
             #items
         };
     }
+}
+
+/// What the user asks of a parameter stands where the user wrote it, what the macro asks stands in a `where` clause.
+fn allow_bounds_apart(model: &Model) -> Option<TokenStream> {
+    model.generics.type_params().next().map(|_| quote!(#[allow(clippy::multiple_bound_locations)]))
 }

@@ -9,6 +9,7 @@ pub struct Tagged<'a, T, const N: usize = 2> {
     pub values: [T; N],
 }
 #[allow(deprecated, elided_lifetimes_in_paths)]
+#[allow(clippy::multiple_bound_locations)]
 const _: () = {
     use ::machipc::__private_0_1 as __rt;
     #[automatically_derived]
@@ -64,6 +65,7 @@ pub enum Keyed<K: Ord, M: ?Sized> {
     Nothing(PhantomData<M>),
 }
 #[allow(deprecated, elided_lifetimes_in_paths)]
+#[allow(clippy::multiple_bound_locations)]
 const _: () = {
     use ::machipc::__private_0_1 as __rt;
     #[automatically_derived]
@@ -85,13 +87,17 @@ const _: () = {
         fn encode<'m>(&'m self, __out: &mut __rt::Encoder<'m>) -> __rt::Result<(), __rt::EncodeError> {
             __out.nested(|__out| {
                 match self {
-                    Self::Keys(__0) => {
+                    Self::Keys(__field_0) => {
                         __rt::put_tag(__out, 0);
-                        <std::collections::BTreeSet<K> as __rt::Part>::put(__0, __out, "Keyed::Keys.0")?;
+                        <std::collections::BTreeSet<K> as __rt::Part>::put(
+                            __field_0,
+                            __out,
+                            "Keyed::Keys.0",
+                        )?;
                     }
-                    Self::Nothing(__0) => {
+                    Self::Nothing(__field_0) => {
                         __rt::put_tag(__out, 1);
-                        <PhantomData<M> as __rt::Part>::put(__0, __out, "Keyed::Nothing.0")?;
+                        <PhantomData<M> as __rt::Part>::put(__field_0, __out, "Keyed::Nothing.0")?;
                     }
                 }
                 __rt::Ok(())
@@ -107,12 +113,13 @@ const _: () = {
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
             __input.nested(|__input| match __rt::take_tag(__input)? {
                 0 => {
-                    let __0 = <std::collections::BTreeSet<K> as __rt::Field>::take(__input, "Keyed::Keys.0")?;
-                    __rt::Ok(Self::Keys(__0))
+                    let __field_0 =
+                        <std::collections::BTreeSet<K> as __rt::Field>::take(__input, "Keyed::Keys.0")?;
+                    __rt::Ok(Self::Keys(__field_0))
                 }
                 1 => {
-                    let __0 = <PhantomData<M> as __rt::Field>::take(__input, "Keyed::Nothing.0")?;
-                    __rt::Ok(Self::Nothing(__0))
+                    let __field_0 = <PhantomData<M> as __rt::Field>::take(__input, "Keyed::Nothing.0")?;
+                    __rt::Ok(Self::Nothing(__field_0))
                 }
                 __tag => __rt::Err(__rt::DecodeError::unknown_tag("Keyed", __tag)),
             })

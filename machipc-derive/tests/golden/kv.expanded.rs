@@ -109,8 +109,8 @@ const _: () = {
     ) -> __rt::Result<Kv<'a>, __rt::DecodeError> {
         __input.nested(|__input| match __id {
             0x4e792d8e => {
-                let __0 = <Put<'a> as __rt::Field>::take(__input, "Kv::Put.0")?;
-                __rt::Ok(Kv::Put(__0))
+                let __field_0 = <Put<'a> as __rt::Field>::take(__input, "Kv::Put.0")?;
+                __rt::Ok(Kv::Put(__field_0))
             }
             0x76973ef7 => {
                 let __reply = <Option<Vec<u8>> as __rt::Answer>::take(__input, "Kv::Get.reply")?;
@@ -123,10 +123,10 @@ const _: () = {
                 __rt::Ok(Kv::Load { name: __name, data: __data })
             }
             0x7f2c2a34 => {
-                let __2 = <bool as __rt::Answer>::take(__input, "Kv::Move.2")?;
-                let __0 = <u32 as __rt::Field>::take(__input, "Kv::Move.0")?;
-                let __1 = <&'a str as __rt::Field>::take(__input, "Kv::Move.1")?;
-                __rt::Ok(Kv::Move(__0, __1, __2))
+                let __field_2 = <bool as __rt::Answer>::take(__input, "Kv::Move.2")?;
+                let __field_0 = <u32 as __rt::Field>::take(__input, "Kv::Move.0")?;
+                let __field_1 = <&'a str as __rt::Field>::take(__input, "Kv::Move.1")?;
+                __rt::Ok(Kv::Move(__field_0, __field_1, __field_2))
             }
             0x40000001 => __rt::Ok(Kv::Clear),
             _ => __rt::Err(__rt::DecodeError::unknown_variant(__id)),
@@ -153,8 +153,8 @@ const _: () = {
         ) -> __rt::Result<(), __rt::EncodeError> {
             __out.nested(|__out| {
                 match self {
-                    Self::Put(__0) => {
-                        <Put<'a> as __rt::Field>::put(__0, __out, "Kv::Put.0")?;
+                    Self::Put(__field_0) => {
+                        <Put<'a> as __rt::Field>::put(__field_0, __out, "Kv::Put.0")?;
                     }
                     Self::Get { key: __key, reply: __reply } => {
                         <Option<Vec<u8>> as __rt::Answer>::put(__reply, __out, "Kv::Get.reply")?;
@@ -164,10 +164,10 @@ const _: () = {
                         <String as __rt::Field>::put(__name, __out, "Kv::Load.name")?;
                         <Vec<u8> as __rt::OutOfLine>::put(__data, __out, "Kv::Load.data")?;
                     }
-                    Self::Move(__0, __1, __2) => {
-                        <bool as __rt::Answer>::put(__2, __out, "Kv::Move.2")?;
-                        <u32 as __rt::Field>::put(__0, __out, "Kv::Move.0")?;
-                        <&'a str as __rt::Field>::put(__1, __out, "Kv::Move.1")?;
+                    Self::Move(__field_0, __field_1, __field_2) => {
+                        <bool as __rt::Answer>::put(__field_2, __out, "Kv::Move.2")?;
+                        <u32 as __rt::Field>::put(__field_0, __out, "Kv::Move.0")?;
+                        <&'a str as __rt::Field>::put(__field_1, __out, "Kv::Move.1")?;
                     }
                     Self::Clear => {}
                 }

@@ -99,9 +99,9 @@ const _: () = {
         #[inline]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
             __input.nested(|__input| {
-                let __0 = <u32 as __rt::Field>::take(__input, "Pair.0")?;
-                let __1 = <BTreeMap<String, u8> as __rt::Field>::take(__input, "Pair.1")?;
-                __rt::Ok(Self(__0, __1))
+                let __field_0 = <u32 as __rt::Field>::take(__input, "Pair.0")?;
+                let __field_1 = <BTreeMap<String, u8> as __rt::Field>::take(__input, "Pair.1")?;
+                __rt::Ok(Self(__field_0, __field_1))
             })
         }
     }
@@ -168,9 +168,9 @@ const _: () = {
                     Self::Leaf => {
                         __rt::put_tag(__out, 0);
                     }
-                    Self::Value(__0) => {
+                    Self::Value(__field_0) => {
                         __rt::put_tag(__out, 1);
-                        <i64 as __rt::Field>::put(__0, __out, "Tree::Value.0")?;
+                        <i64 as __rt::Field>::put(__field_0, __out, "Tree::Value.0")?;
                     }
                     Self::Node { left: __left, right: __right } => {
                         __rt::put_tag(__out, 7);
@@ -189,8 +189,8 @@ const _: () = {
             __input.nested(|__input| match __rt::take_tag(__input)? {
                 0 => __rt::Ok(Self::Leaf),
                 1 => {
-                    let __0 = <i64 as __rt::Field>::take(__input, "Tree::Value.0")?;
-                    __rt::Ok(Self::Value(__0))
+                    let __field_0 = <i64 as __rt::Field>::take(__input, "Tree::Value.0")?;
+                    __rt::Ok(Self::Value(__field_0))
                 }
                 7 => {
                     let __left = <Box<Tree> as __rt::Field>::take(__input, "Tree::Node.left")?;

@@ -1,0 +1,291 @@
+//! The macros and their documentation, which is here because its examples and links need this crate.
+
+/// Makes a struct or an enum a message: something that can be sent whole, and be a field of other messages.
+///
+/// It implements [`MachMessage`](crate::message::MachMessage), [`Encode`](crate::message::Encode) and
+/// [`Decode`](crate::message::Decode).
+///
+/// ```
+/// use machipc::MachMessage;
+///
+/// #[derive(MachMessage, Debug)]
+/// struct Put<'a> {
+///     key: &'a str,
+///     value: &'a [u8],
+///     #[mach(since = 2)]
+///     expires: Option<u64>,
+/// }
+///
+/// #[derive(MachMessage, Debug)]
+/// enum Shape {
+///     Point,
+///     Circle(f64),
+///     Polygon { corners: Vec<(f64, f64)>, holes: Vec<Shape> },
+/// }
+/// ```
+///
+/// # What a field can be
+///
+/// Numbers, `bool`, `char`, text, tuples, arrays, `Option`, `Result`, `Box`, the collections, and what else the
+/// [table of the format](crate::message#the-format) lists; other messages; rights ([`SendRight`](crate::SendRight) and its kin), open
+/// files ([`OwnedFd`](std::os::fd::OwnedFd)) and memory ([`OolBuffer`](crate::OolBuffer)). A type that contains itself, in a `Box` or
+/// a `Vec`, is fine.
+///
+/// Pointers, functions, `&mut`, trait objects and `&'static` references are refused where they are written. A
+/// [`Reply`](crate::Reply) is a field of an [`endpoint`](macro@crate::endpoint)'s variant only.
+///
+/// # Borrowing
+///
+/// A field with a lifetime borrows from the receive buffer: `&'a str`, `&'a [u8]`, `&'a T` and `&'a [T]` of
+/// [plain data](macro@crate::pod), `Cow<'a, str>`, and messages that borrow themselves. Nothing is copied, and the message lives
+/// as long as the buffer. The macro makes, for `Put<'a>`,
+///
+/// ```text
+/// impl<'de: 'a, 'a> Decode<'de> for Put<'a> { … }
+/// impl<'a> MachMessage for Put<'a> { type View<'v> = Put<'v>; }
+/// ```
+///
+/// so that `Put<'_>` stands for one type in all lifetimes. Several lifetimes all become that of the message.
+///
+/// # Generics
+///
+/// Type parameters get the bounds that the impls need; const parameters are left alone. A parameter without bounds of its own may borrow:
+/// `Tagged<&str>` is a message, received as `Tagged<&'v str>`. A parameter with bounds is owned in whole messages, for
+/// nobody knows whether the bounds hold for another lifetime. A parameter that occurs only in
+/// [`SendRight<T>`](crate::SendRight) and its kin has to be a message; one that occurs only in `PhantomData<T>` can be anything.
+///
+/// ```
+/// # use machipc::MachMessage;
+/// #[derive(MachMessage)]
+/// struct Tagged<T, const N: usize> {
+///     tag: [u8; N],
+///     value: T,
+/// }
+/// ```
+///
+/// # Words
+///
+/// They stand in `#[mach(…)]`, several separated by commas.
+///
+/// | on | word | meaning |
+/// |---|---|---|
+/// | the type | `pod` | The type is plain data: one copy in, borrowed out. [`#[machipc::pod]`](macro@crate::pod) writes this and what it needs; see there. |
+/// | the type | `crate = "path"` | Where this crate is, when it is not `::machipc`. |
+/// | a field | `ool` | The field travels [out of line](#out-of-line). |
+/// | a field, a variant | `since = 2` | It [came later](#old-and-new-peers): in version 2. |
+/// | a `since` field | `default = "path"` | What the field is when an older peer does not send it: what this function returns. `default` alone, or nothing, is `Default::default`. |
+/// | a variant | `id = 7` | The variant's number, instead of its position. |
+///
+/// # Out of line
+///
+/// Mach moves out-of-line memory by mapping it instead of copying it into the message: for what is large. A message that
+/// outgrows the inline limit goes out of line as a whole by itself; `ool` sends a field so, whatever its size. It is for text
+/// (`String`, `&str`, `Cow<str>`, `Box<str>`) and plain data (`Vec<T>`, `&[T]`, `Cow<[T]>`, `Box<[T]>`). A borrowed field then borrows
+/// from the memory that came. To build such memory in place and never copy it, make the field an
+/// [`OolBuffer`](crate::OolBuffer), which on the wire is the same as bytes with `ool`.
+///
+/// ```
+/// # use machipc::MachMessage;
+/// #[derive(MachMessage)]
+/// struct Image<'a> {
+///     name: &'a str,
+///     #[mach(ool)]
+///     pixels: &'a [u32],
+/// }
+/// ```
+///
+/// # Old and new peers
+///
+/// Both sides must have been built from the same names and types; the [fingerprint](crate::message::MachMessage::fingerprint) tells when
+/// they were not. Fields marked `since` are not in it, so that they can be added while older peers are running. They stand
+/// at the end, oldest first. A peer that does not know them skips them; a peer that misses them makes them.
+///
+/// ```
+/// use machipc::MachMessage;
+/// use machipc::message::{AlignedBuffer, Decode, Decoder, Encode, Encoder};
+///
+/// mod v1 {
+///     #[derive(machipc::MachMessage)]
+///     pub struct Job { pub name: String }
+/// }
+/// mod v2 {
+///     #[derive(machipc::MachMessage)]
+///     pub struct Job {
+///         pub name: String,
+///         #[mach(since = 2, default = "normal")]
+///         pub priority: u8,
+///     }
+///     fn normal() -> u8 { 5 }
+/// }
+/// assert_eq!(v1::Job::fingerprint(), v2::Job::fingerprint());
+///
+/// let old = v1::Job { name: "index".to_owned() };
+/// let mut buffer = AlignedBuffer::new();
+/// let mut out = Encoder::new(&mut buffer);
+/// old.encode(&mut out)?;
+/// out.finish();
+///
+/// let new = v2::Job::decode(&mut Decoder::new(buffer.as_bytes(), None))?;
+/// assert_eq!((new.name.as_str(), new.priority), ("index", 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A message, and what is last in an endpoint's variant, may gain its first `since` field at any time. A type that is a part of other
+/// messages changes with its first one, and may gain more from then on.
+///
+/// Variants may be marked too. A peer that gets one it does not know answers with an error
+/// ([`is_unknown_variant`](crate::message::DecodeError::is_unknown_variant)); in an enum they stand at the end, since a
+/// variant's number is its position. A variant with an `id` can be renamed and moved: the number is what peers know it by.
+///
+/// # Mistakes
+///
+/// All mistakes of a type are reported in one compile, each where it is and with what to do about it. The impls are made all the same,
+/// so that the uses of the type are not reported as mistakes too.
+pub use machipc_derive::MachMessage;
+
+/// Makes an enum an endpoint: each variant is a message, and a client with a method for each is made.
+///
+/// ```
+/// use machipc::{Context, Host, MachMessage, Reply, SendRight};
+///
+/// #[derive(MachMessage, Debug)]
+/// struct Event {
+///     key: String,
+/// }
+///
+/// #[machipc::endpoint("com.example.kv")]
+/// #[derive(Debug)]
+/// pub enum Kv<'a> {
+///     /// Stores a value.
+///     Put { key: &'a str, value: &'a [u8] },                // one way
+///     Get { key: &'a str, reply: Reply<Option<Vec<u8>>> },  // a request
+///     Load { name: String, #[mach(ool)] data: Vec<u8> },    // out of line
+///     Watch { prefix: String, events: SendRight<Event> },   // a right in a message
+///     Clear,
+/// }
+///
+/// fn serve() -> Result<Host<Kv<'static>>, machipc::Error> {
+///     Host::<Kv>::bind(|message: Kv<'_>, _: &Context| match message {
+///         Kv::Get { key, reply } => drop(reply.send(Some(key.as_bytes().to_vec()))),
+///         other => println!("{other:?}"),
+///     })
+/// }
+///
+/// fn ask() -> Result<(), machipc::Error> {
+///     let kv = KvClient::connect()?;
+///     kv.put("a", b"1")?;
+///     let value: Option<Vec<u8>> = kv.get("a")?;
+///     kv.clear()
+/// }
+/// ```
+///
+/// # The name
+///
+/// It is a string literal of 1 to 127 bytes, without NUL and `/`: what hosts take and clients look up unless they are given another at run
+/// time. Options follow it:
+///
+/// | option | meaning |
+/// |---|---|
+/// | `client = Name` | What the client is called, instead of the enum's name with `Client` behind it. |
+/// | `crate = path` | Where this crate is, when it is not `::machipc`. |
+///
+/// # Variants
+///
+/// Unit, tuple and struct variants can have any [field](derive@crate::MachMessage#what-a-field-can-be) that a message can have, with the
+/// words `ool`, `since` and `default`; and at most one [`Reply<T>`](crate::Reply), as the last field. A variant with a reply is a request
+/// and is answered with a `T`, which owns all it has. The reply's right travels in the message's header.
+///
+/// A message's `msgh_id` says which variant it is, and comes from the variant's name, so that variants can be added, removed and moved.
+///
+/// | word on a variant | meaning |
+/// |---|---|
+/// | `id = 7` | The `msgh_id`, from 0 to `0x7fff_ffff`, instead of the one made of the name. The variant can then be renamed. Mach's notifications have 64 to 72, and `0x2000_0000` and `0x3000_0000` are this crate's. |
+/// | `since = 2` | It came later: it is not in the fingerprint, so that older peers stay compatible. They answer it with [`Error::Unsupported`](crate::Error::Unsupported). |
+/// | `method = name` | What the client's method is called, instead of the variant's name in snake case. |
+///
+/// `#[cfg(…)]` on variants and fields works as usual, and so do other derives.
+///
+/// # The client
+///
+/// It wraps a [`Client`](crate::Client), is as visible as the enum, and can be cloned and used from any thread. It has
+///
+/// | method | |
+/// |---|---|
+/// | `connect()`, `connect_to(name)`, `connect_timeout(timeout)` | Connects: to the endpoint's own name, to another, or once a host is there. |
+/// | `from_client(client)`, `client()` | From and to the plain [`Client`](crate::Client). |
+/// | `with_deadline(deadline)` | The same client with another deadline for each message and call. |
+/// | one for each variant | Takes the variant's fields and sends it. With a reply it waits for the answer and returns it, else it returns when the message is on its way: `Result<T, Error>` or `Result<(), Error>`. The variant's documentation is the method's. |
+///
+/// A method whose name is a keyword is raw: `kv.r#move()`.
+///
+/// # Generics
+///
+/// As for [messages](derive@crate::MachMessage#generics), but type parameters are owned: `KvClient<T>` has methods that take a `T`.
+///
+/// # Inside other messages
+///
+/// An endpoint can be a field too; then its id precedes it.
+pub use machipc_derive::endpoint;
+
+/// Makes a struct or an enum plain data: its bytes in memory are its bytes in a message.
+///
+/// One copy puts it into a message, also a whole slice of it, and a receiver borrows it from the receive buffer: `&'a T`, `&'a [T]`.
+///
+/// ```
+/// use machipc::MachMessage;
+///
+/// #[machipc::pod]
+/// #[derive(Debug, Clone, Copy)]
+/// struct Sample {
+///     time: u64,
+///     value: f32,
+///     channel: Channel,
+///     _padding: [u8; 3],
+/// }
+///
+/// #[machipc::pod]
+/// #[derive(Debug, Clone, Copy)]
+/// #[repr(u8)]
+/// enum Channel {
+///     Left,
+///     Right,
+/// }
+///
+/// #[derive(MachMessage)]
+/// struct Batch<'a> {
+///     source: &'a str,
+///     samples: &'a [Sample],
+/// }
+/// ```
+///
+/// The attribute stands for
+///
+/// ```
+/// use machipc::zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
+/// use machipc::MachMessage;
+///
+/// #[derive(MachMessage, TryFromBytes, IntoBytes, KnownLayout, Immutable)]
+/// #[zerocopy(crate = "machipc::zerocopy")]
+/// #[mach(pod)]
+/// #[repr(C)]
+/// struct Point {
+///     x: f64,
+///     y: f64,
+/// }
+/// ```
+///
+/// which can be written instead, for instance in a crate that uses zerocopy itself. An option, `crate = path`, says where this crate is.
+///
+/// # What it takes
+///
+/// - A layout that is the same in every program: `#[repr(C)]`, `#[repr(C, packed)]` or `#[repr(transparent)]` on a struct (the attribute adds
+///   `repr(C)` where there is none), `#[repr(u8)]` or another integer on an enum.
+/// - Fields that are [plain data](crate::message::Pod): integers of fixed size, floats, `bool`, `char`, arrays of them, and other such
+///   types. No references, no lifetimes, no `usize`.
+/// - No padding: the compiler says behind which field how many bytes of it are, to be filled with a field. Nothing uninitialised ever leaves a
+///   process.
+/// - An alignment of 16 bytes at most.
+///
+/// Bytes that are no value, as a `bool` of 2 or a `Channel` of 7, are an error when the message is read. The layout is a part of the
+/// fingerprint. Fields take no words, for the type travels in one piece: what should grow is a message around it.
+pub use machipc_derive::pod;
