@@ -312,3 +312,23 @@ fn bytes_that_are_no_plain_value_are_an_error() {
     assert!(error.to_string().contains("Level"), "{error}");
     assert_eq!(Sent::raw(machipc::message::PLAIN_ID, &[2, 1]).receive::<Level>().unwrap(), Level::High);
 }
+
+#[derive(Debug, PartialEq, MachMessage)]
+struct Items<'a, T: machipc::message::Pod + 'a, U = u8> {
+    items: &'a [T],
+    first: Option<&'a T>,
+    #[mach(ool)]
+    far: Vec<T>,
+    label: U,
+}
+
+#[test]
+fn parameters_may_be_plain_data_that_is_borrowed() {
+    let points = [Point { x: 1.0, y: 2.0 }];
+    let message = Items { items: &points, first: points.first(), far: points.to_vec(), label: "label" };
+    let sent = Sent::of(&message);
+    let received = sent.receive::<Items<'_, Point, &str>>().unwrap();
+    assert_eq!(received, message);
+    assert!(sent.lends(received.items) && received.first.is_some_and(|first| sent.lends(first)));
+    let _: Items<'_, Point> = Items { items: &points, first: None, far: Vec::new(), label: 7 };
+}

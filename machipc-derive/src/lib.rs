@@ -1,4 +1,15 @@
-//! The macros of machipc. Use them through the `machipc` crate.
+//! The macros of machipc. Use them through the `machipc` crate, whose pages document them.
+//!
+//! A type goes through four phases, none of which knows the next:
+//!
+//! 1. `attr` reads the words of `#[mach(…)]`, `ast` the type around them. Both keep what they read from, so that a mistake can be
+//!    underlined.
+//! 2. `check` holds the rules, each with its reason. What it finds is gathered in a `Report`, and told at once.
+//! 3. `model` is what is left: a type that cannot express a mistake.
+//! 4. `expand` makes code of it. Where there were mistakes, `fallback` makes impls that stand in for it.
+//!
+//! The attribute macros are in `wrap`: they read their arguments and hand the item to a derive. What needs to know sizes or traits is left to
+//! the generated code, which refers to the runtime by one hidden module named after the version. `tests/golden/` shows it.
 
 mod ast;
 mod attr;
@@ -21,7 +32,7 @@ use crate::ast::{Ast, Flavor};
 use crate::model::Model;
 use crate::report::Report;
 
-/// Makes a struct or an enum a message.
+#[expect(missing_docs, reason = "machipc has its documentation, with links and examples")]
 #[proc_macro_derive(MachMessage, attributes(mach))]
 pub fn derive_mach_message(input: TokenStream) -> TokenStream {
     derive(Flavor::Message, input.into()).into()
@@ -34,13 +45,13 @@ pub fn derive_endpoint(input: TokenStream) -> TokenStream {
     derive(Flavor::Endpoint, input.into()).into()
 }
 
-/// Makes an enum an endpoint: each of its variants is a message, and a typed client sends them.
+#[expect(missing_docs, reason = "machipc has its documentation, with links and examples")]
 #[proc_macro_attribute]
 pub fn endpoint(arguments: TokenStream, item: TokenStream) -> TokenStream {
     wrap::endpoint(arguments.into(), item.into()).into()
 }
 
-/// Makes a struct or an enum plain data.
+#[expect(missing_docs, reason = "machipc has its documentation, with links and examples")]
 #[proc_macro_attribute]
 pub fn pod(arguments: TokenStream, item: TokenStream) -> TokenStream {
     wrap::pod(arguments.into(), item.into()).into()

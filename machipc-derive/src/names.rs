@@ -7,6 +7,12 @@ use syn::{Generics, Ident, Lifetime};
 /// Where the ids that come from names begin: below are notifications, plain messages and replies.
 const NAMED_IDS: u32 = 0x4000_0000;
 
+/// The runtime's module for macros. It is named after the version, so that nobody else comes to depend on it.
+pub fn private_module() -> Ident {
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    Ident::new(&format!("__private_{major}_{minor}"), Span::call_site())
+}
+
 /// The id that an endpoint's variant has by its name: 32-bit FNV-1a, with the two top bits replaced by `01`.
 pub fn message_id(variant: &str) -> i32 {
     let hash = variant

@@ -9,6 +9,7 @@ use syn::{Attribute, Data, DeriveInput, Expr, LitStr, Meta, Path, Token};
 
 use crate::attr::{self, Place, TypeWords};
 use crate::check::layout_hints;
+use crate::names;
 use crate::report::Report;
 
 /// The longest name that the name server takes, in bytes.
@@ -29,12 +30,13 @@ pub fn endpoint(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 
     let runtime = runtime(&words);
+    let private = names::private_module();
     let client = words.client.map(|word| word.value).map(|client| quote!(, client = #client));
     let krate = words.krate.map(|word| word.value).map(|krate| quote!(, crate = #krate));
     let errors = report.finish();
     quote! {
         #errors
-        #[::core::prelude::v1::derive(#runtime::__private_0_1::Endpoint)]
+        #[::core::prelude::v1::derive(#runtime::#private::Endpoint)]
         #[mach(endpoint = #name #client #krate)]
         #input
     }

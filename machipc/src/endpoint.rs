@@ -28,7 +28,7 @@ mod padding;
 mod plain;
 
 pub use field::{Answer, Field, Part};
-pub use out_of_line::OutOfLine;
+pub use out_of_line::{OutOfLine, OutOfLinePart};
 pub use padding::assert_no_padding;
 pub use plain::{DerivedPod, PlainData, PodField, Zerocopy};
 

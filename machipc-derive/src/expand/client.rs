@@ -13,7 +13,8 @@ use crate::names;
 pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let Endpoint { visibility, client, name, .. } = endpoint;
     let krate = &model.krate;
-    let generics = generics::client_generics(model, &quote!(#krate::__private_0_1));
+    let private = names::private_module();
+    let generics = generics::client_generics(model, &quote!(#krate::#private));
     let (_, _, bounds) = generics.split_for_impl();
     let inner = inner(model);
     let bounds_apart = super::allow_bounds_apart(model);

@@ -110,11 +110,15 @@ pub enum Direction {
 /// The trait through which a field travels, with the field's type: `<u32 as __rt::Field>`.
 pub fn codec(model: &Model, field: &Part, direction: Direction) -> TokenStream {
     let ty = field.ty;
+    // What is written need not be readable for every parameter: the bounds of `Encode` say nothing of reading.
+    let is_generic_part = direction == Direction::Out && generics::is_generic(model, ty);
     match &field.role {
         Role::Reply(answer) => quote!(<#answer as __rt::Answer>),
+        Role::OutOfLine | Role::Since { out_of_line: true, .. } if is_generic_part => {
+            quote!(<#ty as __rt::OutOfLinePart>)
+        }
         Role::OutOfLine | Role::Since { out_of_line: true, .. } => quote!(<#ty as __rt::OutOfLine>),
-        // What is written need not be readable for every parameter: the bounds of `Encode` say nothing of reading.
-        _ if direction == Direction::Out && generics::is_generic(model, ty) => quote!(<#ty as __rt::Part>),
+        _ if is_generic_part => quote!(<#ty as __rt::Part>),
         _ => quote!(<#ty as __rt::Field>),
     }
 }

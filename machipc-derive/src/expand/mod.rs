@@ -15,6 +15,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::model::{Kind, Model};
+use crate::names;
 
 pub use message::implement;
 
@@ -42,12 +43,13 @@ pub fn expand_client(model: &Model) -> TokenStream {
 /// Wraps items in a `const _`, where `__rt` is what macros may use.
 pub fn enclose(model: &Model, items: TokenStream) -> TokenStream {
     let krate = &model.krate;
+    let private = names::private_module();
     let bounds_apart = allow_bounds_apart(model);
     quote! {
         #[allow(deprecated, elided_lifetimes_in_paths)]
         #bounds_apart
         const _: () = {
-            use #krate::__private_0_1 as __rt;
+            use #krate::#private as __rt;
             #items
         };
     }

@@ -13,28 +13,27 @@ use crate::message::{Attachment, Decode, DecodeError, Decoder, EncodeError, Enco
     label = "is neither text nor a sequence of plain data",
     note = "`ool` is for `String`, `&str`, `Cow<str>`, and for `Vec<T>`, `Box<[T]>`, `&[T]`, `Cow<[T]>` where `T` is plain data, such as `u8`"
 )]
-pub trait OutOfLine<'de>: Sized {
-    /// The payload holds the attachment's index.
-    const MIN_SIZE: usize = 4;
-
-    /// Describes the field's type.
-    fn describe(schema: &mut Schema);
-
-    /// As [`describe`](Self::describe): the payload's end makes no difference to memory outside of it.
-    fn describe_last(schema: &mut Schema) {
-        Self::describe(schema);
-    }
-
-    /// Borrows the bytes.
-    fn bytes(value: &Self) -> &[u8];
+pub trait OutOfLine<'de>: OutOfLinePart + Sized {
+    /// As [`OutOfLinePart::MIN_SIZE`].
+    const MIN_SIZE: usize = <Self as OutOfLinePart>::MIN_SIZE;
 
     /// Makes a value of the bytes.
     fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError>;
 
-    /// Attaches the field called `name`.
+    /// As [`OutOfLinePart::describe`].
+    fn describe(schema: &mut Schema) {
+        <Self as OutOfLinePart>::describe(schema);
+    }
+
+    /// As [`OutOfLinePart::describe_last`].
+    fn describe_last(schema: &mut Schema) {
+        <Self as OutOfLinePart>::describe(schema);
+    }
+
+    /// As [`OutOfLinePart::put`].
     #[inline]
     fn put<'m>(value: &'m Self, out: &mut Encoder<'m>, name: &'static str) -> Result<(), EncodeError> {
-        out.attach(Attachment::Bytes(Self::bytes(value))).map_err(|error| error.in_field(name))
+        <Self as OutOfLinePart>::put(value, out, name)
     }
 
     /// Reads the field called `name`.
@@ -54,71 +53,106 @@ pub trait OutOfLine<'de>: Sized {
     }
 }
 
-macro_rules! items {
-    ($([$($generics:tt)*] $type:ty => $from_bytes:expr;)*) => { $(
+/// A field whose type has parameters and whose bytes travel as out-of-line memory, on its way out.
+pub trait OutOfLinePart {
+    /// The payload holds the attachment's index.
+    const MIN_SIZE: usize = 4;
+
+    /// Describes the field's type.
+    fn describe(schema: &mut Schema);
+
+    /// As [`describe`](Self::describe): the payload's end makes no difference to memory outside of it.
+    fn describe_last(schema: &mut Schema) {
+        Self::describe(schema);
+    }
+
+    /// Borrows the bytes.
+    fn bytes(value: &Self) -> &[u8];
+
+    /// Attaches the field called `name`.
+    #[inline]
+    fn put<'m>(value: &'m Self, out: &mut Encoder<'m>, name: &'static str) -> Result<(), EncodeError> {
+        out.attach(Attachment::Bytes(Self::bytes(value))).map_err(|error| error.in_field(name))
+    }
+}
+
+/// What out-of-line memory holds: text, or plain data in a row.
+trait Content {
+    fn describe(schema: &mut Schema);
+    fn bytes(&self) -> &[u8];
+}
+
+impl Content for str {
+    fn describe(schema: &mut Schema) {
+        schema.push("ool str");
+    }
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl<T: Pod> Content for [T] {
+    fn describe(schema: &mut Schema) {
+        schema.push("ool");
+        // Bytes are what `OolBuffer` is, so that one side may use it.
+        if TypeId::of::<T>() != TypeId::of::<u8>() {
+            schema.push("[");
+            schema.part::<T>();
+            schema.push("]");
+        }
+    }
+    fn bytes(&self) -> &[u8] {
+        IntoBytes::as_bytes(self)
+    }
+}
+
+macro_rules! sent {
+    ($([$($generics:tt)*] $type:ty, as $content:ty;)*) => { $(
+        impl<$($generics)*> OutOfLinePart for $type {
+            fn describe(schema: &mut Schema) {
+                <$content as Content>::describe(schema);
+            }
+            #[inline]
+            fn bytes(value: &Self) -> &[u8] {
+                <$content as Content>::bytes(value)
+            }
+        }
+    )* };
+}
+
+sent! {
+    [T: Pod] Vec<T>, as [T];
+    [T: Pod] Box<[T]>, as [T];
+    [T: Pod] &[T], as [T];
+    [T: Pod + Clone] Cow<'_, [T]>, as [T];
+    [] String, as str;
+    [] Box<str>, as str;
+    [] &str, as str;
+    [] Cow<'_, str>, as str;
+}
+
+macro_rules! received {
+    ($([$($generics:tt)*] $type:ty, by $from_bytes:expr;)*) => { $(
         // The error that is wanted is the one about `OutOfLine`, not one about the bounds here.
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> OutOfLine<'de> for $type {
-            fn describe(schema: &mut Schema) {
-                describe_items::<T>(schema);
-            }
-
-            #[inline]
-            fn bytes(value: &Self) -> &[u8] {
-                <[T] as IntoBytes>::as_bytes(value)
-            }
-
             #[inline]
             fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError> {
-                $from_bytes(bytes)
+                $from_bytes(bytes).map(Into::into)
             }
         }
     )* };
 }
 
-items! {
-    ['de, T: Pod + Decode<'de>] Vec<T> => owned_items;
-    ['de, T: Pod + Decode<'de>] Box<[T]> => |bytes| owned_items(bytes).map(Vec::into_boxed_slice);
-    ['de: 'a, 'a, T: Pod] &'a [T] => borrowed_items;
-    ['de: 'a, 'a, T: Pod + Clone] Cow<'a, [T]> => |bytes| borrowed_items(bytes).map(Cow::Borrowed);
-}
-
-macro_rules! text {
-    ($([$($generics:tt)*] $type:ty;)*) => { $(
-        #[diagnostic::do_not_recommend]
-        impl<$($generics)*> OutOfLine<'de> for $type {
-            fn describe(schema: &mut Schema) {
-                schema.push("ool str");
-            }
-
-            #[inline]
-            fn bytes(value: &Self) -> &[u8] {
-                str::as_bytes(value)
-            }
-
-            #[inline]
-            fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError> {
-                text(bytes).map(Into::into)
-            }
-        }
-    )* };
-}
-
-text! {
-    ['de] String;
-    ['de] Box<str>;
-    ['de: 'a, 'a] &'a str;
-    ['de: 'a, 'a] Cow<'a, str>;
-}
-
-/// In the schema, out-of-line bytes are what [`OolBuffer`](crate::port::OolBuffer) is, so that one side may use it.
-fn describe_items<T: Pod>(schema: &mut Schema) {
-    schema.push("ool");
-    if TypeId::of::<T>() != TypeId::of::<u8>() {
-        schema.push("[");
-        schema.part::<T>();
-        schema.push("]");
-    }
+received! {
+    ['de, T: Pod + Decode<'de>] Vec<T>, by owned_items;
+    ['de, T: Pod + Decode<'de>] Box<[T]>, by owned_items::<T>;
+    ['de: 'a, 'a, T: Pod] &'a [T], by borrowed_items;
+    ['de: 'a, 'a, T: Pod + Clone] Cow<'a, [T]>, by borrowed_items::<T>;
+    ['de] String, by text;
+    ['de] Box<str>, by text;
+    ['de: 'a, 'a] &'a str, by text;
+    ['de: 'a, 'a] Cow<'a, str>, by text;
 }
 
 fn owned_items<'de, T: Pod + Decode<'de>>(bytes: &'de [u8]) -> Result<Vec<T>, DecodeError> {
