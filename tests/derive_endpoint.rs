@@ -481,3 +481,31 @@ fn variants_may_be_named_and_shaped_in_every_way() {
     shapes.old().unwrap();
     until("all ten messages are handled", || calls.load(Ordering::Relaxed) == 10);
 }
+
+/// Types and names that come out of other macros.
+#[test]
+fn endpoints_may_be_made_by_other_macros() {
+    macro_rules! service {
+        ($endpoint:ident, $name:literal, $client:ident, $($variant:ident($parameter:ty => $answer:ty) = $id:literal),*) => {
+            #[machipc::endpoint($name, client = $client)]
+            #[derive(Debug)]
+            enum $endpoint { $(#[mach(id = $id)] $variant($parameter, Reply<$answer>)),* }
+        };
+    }
+    service!(Mathematics, "com.example.derive.mathematics", Calculator, Square(u64 => u128) = 7, Negate(i32 => Option<i32>) = 8);
+
+    let name = unique("derive-mathematics");
+    let _host = Host::<Mathematics>::builder()
+        .name(&name)
+        .bind(|message: Mathematics, _: &Context| match message {
+            Mathematics::Square(value, reply) => reply.send(u128::from(value) * u128::from(value)).unwrap(),
+            Mathematics::Negate(value, reply) => reply.send(value.checked_neg()).unwrap(),
+        })
+        .unwrap();
+    let calculator = Calculator::connect_to(&name).unwrap();
+    assert_eq!(calculator.square(1 << 40).unwrap(), 1 << 80);
+    assert_eq!(calculator.negate(i32::MIN).unwrap(), None);
+
+    fn goes_anywhere<T: Clone + Debug + Send + Sync + 'static>(_: &T) {}
+    goes_anywhere(&calculator);
+}
