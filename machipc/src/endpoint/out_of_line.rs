@@ -13,28 +13,23 @@ use crate::message::{Attachment, Decode, DecodeError, Decoder, EncodeError, Enco
     label = "is neither text nor a sequence of plain data",
     note = "`ool` is for `String`, `&str`, `Cow<str>`, and for `Vec<T>`, `Box<[T]>`, `&[T]`, `Cow<[T]>` where `T` is plain data, such as `u8`"
 )]
-pub trait OutOfLine<'de>: OutOfLinePart + Sized {
+pub trait OutOfLine<'de>: Sized {
     /// As [`OutOfLinePart::MIN_SIZE`].
-    const MIN_SIZE: usize = <Self as OutOfLinePart>::MIN_SIZE;
-
-    /// Makes a value of the bytes.
-    fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError>;
+    const MIN_SIZE: usize = 4;
 
     /// As [`OutOfLinePart::describe`].
-    fn describe(schema: &mut Schema) {
-        <Self as OutOfLinePart>::describe(schema);
-    }
+    fn describe(schema: &mut Schema);
 
     /// As [`OutOfLinePart::describe_last`].
     fn describe_last(schema: &mut Schema) {
-        <Self as OutOfLinePart>::describe(schema);
+        Self::describe(schema);
     }
 
     /// As [`OutOfLinePart::put`].
-    #[inline]
-    fn put<'m>(value: &'m Self, out: &mut Encoder<'m>, name: &'static str) -> Result<(), EncodeError> {
-        <Self as OutOfLinePart>::put(value, out, name)
-    }
+    fn put<'m>(value: &'m Self, out: &mut Encoder<'m>, name: &'static str) -> Result<(), EncodeError>;
+
+    /// Makes a value of the bytes.
+    fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError>;
 
     /// Reads the field called `name`.
     #[inline]
@@ -136,6 +131,13 @@ macro_rules! received {
         // The error that is wanted is the one about `OutOfLine`, not one about the bounds here.
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> OutOfLine<'de> for $type {
+            fn describe(schema: &mut Schema) {
+                <Self as OutOfLinePart>::describe(schema);
+            }
+            #[inline]
+            fn put<'m>(value: &'m Self, out: &mut Encoder<'m>, name: &'static str) -> Result<(), EncodeError> {
+                <Self as OutOfLinePart>::put(value, out, name)
+            }
             #[inline]
             fn from_bytes(bytes: &'de [u8]) -> Result<Self, DecodeError> {
                 $from_bytes(bytes).map(Into::into)

@@ -7,6 +7,8 @@ use crate::message::{DecodeError, Decoder, Encode, EncodeError, Encoder, Pod, Sc
 /// A type with `#[mach(pod)]`, whether or not it has what that takes.
 pub trait DerivedPod {}
 
+// The error that is wanted is the one about `Pod`, not one about the bounds here.
+#[diagnostic::do_not_recommend]
 impl<T: DerivedPod + Encode + Zerocopy> Pod for T {}
 
 /// What zerocopy must know of plain data.

@@ -1,0 +1,8 @@
+use machipc::message::Pod;
+
+fn copies<T: Pod>() {}
+
+fn main() {
+    copies::<[u8; 4]>();
+    copies::<String>();
+}
