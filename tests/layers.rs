@@ -243,7 +243,7 @@ fn system_conditions(code: &str) -> Vec<String> {
         }
         let condition = &rest[..balanced(rest)];
         let names = |word: &&str| word.starts_with("target_") || *word == "unix" || *word == "windows";
-        if words(condition).iter().any(|word| names(&word)) {
+        if words(condition).iter().any(names) {
             found.push(format!("cfg{condition}"));
         }
     }
