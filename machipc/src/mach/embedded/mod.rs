@@ -29,6 +29,7 @@ mod names;
 mod poll;
 mod port;
 mod queue;
+mod recycle;
 mod request;
 mod services;
 mod sets;

@@ -15,6 +15,7 @@ use super::message::{Message, Right, Sender};
 use super::poll::Poller;
 use super::port::Home;
 use super::queue::Found;
+use super::recycle;
 use super::space::Object;
 use super::wait::{Awaited, Outcome, Parker, Taken, Waiter, WaiterId, Woken};
 use crate::mach::{
@@ -181,7 +182,7 @@ impl Task {
         timeout: mach_msg_timeout_t,
     ) -> mach_msg_return_t {
         // SAFETY: the caller's word.
-        let draft = match unsafe { Draft::read(message, size as usize, Vec::new()) } {
+        let draft = match unsafe { Draft::read(message, size as usize, recycle::take()) } {
             Ok(draft) => draft,
             Err(code) => return code,
         };
@@ -339,6 +340,7 @@ impl Task {
                 }
                 // SAFETY: the letter was made to fit `room`, which the caller made writable.
                 unsafe { letter.write(buffer) };
+                recycle::give(letter.bytes);
                 letter.code
             }
             Received::TooLarge { name, size } if large => {

@@ -9,6 +9,7 @@ use super::super::memory::{MemoryError, Region};
 use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
+use super::super::recycle;
 use super::frame::{
     ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, Reader, TO_MOVED_ONCE,
     TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
@@ -74,6 +75,7 @@ impl Kernel {
                 }
             }
         }
+        recycle::give(body);
         if fds.next().is_some() { Err(Breach) } else { Ok(()) }
     }
 
@@ -217,6 +219,8 @@ impl Kernel {
         if large || !bytes.len().is_multiple_of(4) || head.complex > 1 || head.kernel > 1 {
             return Err(Breach);
         }
+        let mut private = recycle::take();
+        private.extend_from_slice(bytes);
         let (destination, credit) = self.take_destination(id, head.export, head.to)?;
         let sender = self.links.get_mut(id).ok_or(Breach)?.peer;
         let mut message = Message {
@@ -227,7 +231,7 @@ impl Kernel {
             id: head.id,
             complex: head.complex == 1,
             items: Vec::new(),
-            bytes: bytes.to_vec(),
+            bytes: private,
             sender,
             credit,
         };

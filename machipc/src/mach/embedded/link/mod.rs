@@ -22,6 +22,7 @@ use super::kernel::{Doomed, Kernel};
 use super::message::{Message, Right, Sender};
 use super::poll::Poller;
 use super::port::PortId;
+use super::recycle;
 use super::slab::Slab;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::Nonce;
@@ -259,7 +260,7 @@ impl Link {
                 if len > FRAME_MAX || fds > socket::FDS_MAX {
                     return Err(Breach);
                 }
-                Partial { kind, len, fds, body: Vec::new() }
+                Partial { kind, len, fds, body: recycle::take() }
             }
         };
         let have = partial.body.len();

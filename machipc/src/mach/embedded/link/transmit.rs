@@ -7,8 +7,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use super::super::kernel::{Doomed, Kernel};
 use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::port::{Home, PortId};
+use super::super::recycle;
 use super::frame::{
-    self, ASSIGNED, HEAD, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
+    self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
     TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{Export, Frame, Identity, socket};
@@ -43,7 +44,7 @@ impl Kernel {
             self.wire_item(id, item, &mut items, &mut inline, &mut fds);
         }
         let kernel = message.sender == Sender::KERNEL;
-        let mut head = Vec::with_capacity(HEAD + MESSAGE_HEAD + items.len());
+        let mut head = recycle::take();
         let body = MESSAGE_HEAD + items.len() + message.bytes.len();
         head.extend_from_slice(&frame::head(body, MESSAGE, fds.len()));
         head.extend_from_slice(&export.to_le_bytes());
@@ -60,6 +61,8 @@ impl Kernel {
         {
             self.doomed.push(Doomed::Link(id));
         }
+        recycle::give(head);
+        recycle::give(core::mem::take(&mut message.bytes));
         // The frame speaks for the destination's right; it goes after the frame, so that its release does too.
         match message.destination {
             Right::SendOnce(port) => self.spend_send_once(port),
