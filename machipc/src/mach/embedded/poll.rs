@@ -66,6 +66,8 @@ pub(super) struct Poller {
     leads: AtomicU64,
     /// The leader sleeps: the janitor need not look.
     pub(super) deep: AtomicU32,
+    /// Somebody sleeps in the poll, or has armed the links to do so.
+    asleep: AtomicBool,
     /// The janitor has the lead and is to give it up.
     wanted: AtomicBool,
     janitor_leads: AtomicBool,
@@ -89,6 +91,7 @@ impl Poller {
             leading: AtomicBool::new(false),
             leads: AtomicU64::new(0),
             deep: AtomicU32::new(0),
+            asleep: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             janitor_leads: AtomicBool::new(false),
             janitor: Mutex::new(None),
@@ -127,6 +130,13 @@ impl Poller {
     /// Replaces the links that are watched.
     pub(super) fn set_watches(&self, watches: Vec<Watch>) {
         *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
+    }
+
+    /// There are links to watch that whoever sleeps in the poll has not armed. It arms them when it wakes.
+    pub(super) fn rouse(&self) {
+        if self.asleep.load(Ordering::SeqCst) {
+            self.ring();
+        }
     }
 
     fn has_input(&self) -> bool {
@@ -210,10 +220,14 @@ impl Task {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Woken::TimedOut;
             }
+            // Before the links are armed: a link that comes later finds it set.
+            poller.asleep.store(true, Ordering::SeqCst);
             if !self.with(|kernel| kernel.links.arm_all()) {
+                poller.asleep.store(false, Ordering::SeqCst);
                 continue;
             }
             if !parker.prepare_poll() {
+                poller.asleep.store(false, Ordering::SeqCst);
                 parker.finish_poll();
                 return Woken::Notified;
             }
@@ -223,6 +237,7 @@ impl Task {
             let until = [deadline, retry].into_iter().flatten().min();
             let events = poller.wait(until);
             poller.deep.store(0, Ordering::SeqCst);
+            poller.asleep.store(false, Ordering::SeqCst);
             parker.finish_poll();
             poller.wake_janitor();
             match events {
@@ -357,12 +372,16 @@ impl Task {
             if waiting || poller.wanted.swap(false, Ordering::SeqCst) {
                 break;
             }
+            poller.asleep.store(true, Ordering::SeqCst);
             if !self.with(|kernel| kernel.links.arm_all()) {
+                poller.asleep.store(false, Ordering::SeqCst);
                 continue;
             }
             // What the rings could not take is tried again soon; otherwise the sleep has no end.
             let retry = self.with(|kernel| kernel.links.is_stuck()).then(|| Instant::now() + JANITOR_PERIOD);
-            match poller.wait(retry) {
+            let events = poller.wait(retry);
+            poller.asleep.store(false, Ordering::SeqCst);
+            match events {
                 Ok(events) => self.handle(&events),
                 Err(_) => continue,
             }

@@ -156,6 +156,9 @@ impl Task {
             && let Some(poller) = kernel.links.poller
         {
             poller.set_watches(kernel.links.watches());
+            if core::mem::take(&mut kernel.links.added) {
+                poller.rouse();
+            }
         }
         if !kernel.wakes.is_empty() {
             let wakes = core::mem::take(&mut kernel.wakes);

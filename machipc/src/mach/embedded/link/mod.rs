@@ -307,6 +307,8 @@ pub(super) struct Links {
     pub(super) changed: bool,
     /// Links that are watched, and not silent until a bell.
     watched: Vec<u32>,
+    /// Links are watched that were not before: whoever sleeps in the poll does not know of them.
+    pub(super) added: bool,
 }
 
 impl Links {
@@ -321,6 +323,7 @@ impl Links {
             free: Vec::new(),
             changed: false,
             watched: Vec::new(),
+            added: false,
         }
     }
 
@@ -346,7 +349,7 @@ impl Links {
         *slot = Some(Box::new(link));
         let id = *generation << INDEX_BITS | index;
         self.watched.push(id);
-        self.changed = true;
+        (self.changed, self.added) = (true, true);
         Some(id)
     }
 
@@ -432,7 +435,7 @@ impl Links {
         let Some(link) = self.get_mut(id) else { return };
         if !core::mem::replace(&mut link.active, true) {
             self.watched.push(id);
-            self.changed = true;
+            (self.changed, self.added) = (true, true);
         }
     }
 }
