@@ -53,7 +53,10 @@ impl Key {
 const JANITOR_PERIOD: Duration = Duration::from_millis(5);
 /// The longest that a leader spins before it sleeps: about what a wake-up from another processor costs.
 const SPIN_MAX: Duration = Duration::from_micros(50);
-const SPIN_MIN: Duration = Duration::from_micros(2);
+/// Spins in a row that may fail before they get shorter: a wake-up on each side lies between two that sleep and two that spin.
+const SPIN_PATIENCE: u32 = 4;
+/// Every so many waits a full spin is tried, whatever came of the last ones.
+const SPIN_PROBE: u64 = 64;
 /// How many times a leader finds input before it looks at the sockets too.
 const DRAINS_PER_POLL: u32 = 128;
 
@@ -74,8 +77,8 @@ pub(super) struct Poller {
     janitor: Mutex<Option<std::thread::Thread>>,
     watches: Mutex<Vec<Watch>>,
     drains: AtomicU32,
-    /// How long spinning has lately paid, in nanoseconds.
-    spin: AtomicU64,
+    /// Spins in a row that found nothing.
+    failures: AtomicU32,
     several_cpus: bool,
 }
 
@@ -97,7 +100,7 @@ impl Poller {
             janitor: Mutex::new(None),
             watches: Mutex::new(Vec::new()),
             drains: AtomicU32::new(0),
-            spin: AtomicU64::new(SPIN_MAX.as_nanos() as u64),
+            failures: AtomicU32::new(0),
             several_cpus: cpus > 1,
         })
     }
@@ -141,6 +144,25 @@ impl Poller {
 
     fn has_input(&self) -> bool {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).iter().any(Watch::has_input)
+    }
+
+    /// How long the leader spins before it sleeps. Where spinning has failed it is cut short, and tried in full now and then: the other side
+    /// may have begun to spin too, or the machine may have a processor to spare again.
+    fn spin_budget(&self) -> Duration {
+        let probe = self.leads.load(Ordering::Relaxed).is_multiple_of(SPIN_PROBE);
+        match self.failures.load(Ordering::Relaxed) {
+            failures if probe || failures < SPIN_PATIENCE => SPIN_MAX,
+            failures => SPIN_MAX / 2_u32.pow((failures - SPIN_PATIENCE + 1).min(6)),
+        }
+    }
+
+    fn spin_succeeded(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    fn spin_failed(&self) {
+        let failures = self.failures.load(Ordering::Relaxed);
+        self.failures.store(failures.saturating_add(1).min(16), Ordering::Relaxed);
     }
 
     fn try_lead(&self) -> bool {
@@ -253,7 +275,7 @@ impl Task {
 
     /// Watches the rings for a while. Returns true once the parker is notified.
     fn spin(&self, poller: &Poller, parker: &Parker, deadline: Option<Instant>) -> bool {
-        let budget = poller.spin.load(Ordering::Relaxed);
+        let budget = poller.spin_budget();
         let mut started = Instant::now();
         let mut rounds = 0_u32;
         loop {
@@ -263,8 +285,7 @@ impl Task {
             if poller.has_input() {
                 self.drain(poller);
                 if parker.is_notified() {
-                    // Spinning paid: more of it next time.
-                    poller.spin.store((budget * 2).min(SPIN_MAX.as_nanos() as u64), Ordering::Relaxed);
+                    poller.spin_succeeded();
                     return true;
                 }
                 started = Instant::now();
@@ -277,8 +298,8 @@ impl Task {
             // The clock costs more than a look at the rings.
             if rounds.is_multiple_of(16) {
                 let spent = started.elapsed();
-                if spent.as_nanos() as u64 >= budget {
-                    poller.spin.store((budget / 2).max(SPIN_MIN.as_nanos() as u64), Ordering::Relaxed);
+                if spent >= budget {
+                    poller.spin_failed();
                     return false;
                 }
                 if deadline.is_some_and(|deadline| deadline <= started + spent) {
