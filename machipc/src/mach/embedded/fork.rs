@@ -9,6 +9,7 @@ use std::cell::RefCell;
 
 use super::task::{self, Task};
 
+// SAFETY: the signature is POSIX's.
 unsafe extern "C" {
     fn pthread_atfork(
         prepare: Option<extern "C" fn()>,

@@ -7,13 +7,15 @@
 //! |---|---|
 //! | `task` | the lock, `mach_msg`'s two halves, sleeping |
 //! | `kernel` | rights, notifications, destruction |
-//! | `names`, `sets`, `services` | the calls on names, port sets, bootstrap names |
+//! | `names`, `attributes`, `requests`, `sets`, `services` | the calls on names, receive rights, notifications, port sets, bootstrap names |
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
 //! | `memory`, `fileport` | out-of-line memory, files |
+//! | `recycle` | buffers used again |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
-//! | `link`, `bootstrap` | other processes, and where to find them |
+//! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
 
+mod attributes;
 mod bootstrap;
 mod copyin;
 mod copyout;
@@ -31,6 +33,7 @@ mod port;
 mod queue;
 mod recycle;
 mod request;
+mod requests;
 mod services;
 mod sets;
 mod slab;
@@ -633,6 +636,7 @@ pub(super) fn fileport_makefd(port: mach_port_t) -> c_int {
 
 /// Sets `errno` and returns -1.
 fn fail(error: rustix::io::Errno) -> c_int {
+    // SAFETY: the signature is the C library's; the call has no preconditions.
     unsafe extern "C" {
         safe fn __errno_location() -> *mut c_int;
     }
