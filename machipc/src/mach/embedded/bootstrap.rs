@@ -37,6 +37,8 @@ pub(super) struct Claim {
     /// Holds the record lock while it is open.
     _held: OwnedFd,
     owner: Pid,
+    /// A descriptor to give up when there is no other for a connection.
+    spare: Mutex<Option<OwnedFd>>,
 }
 
 impl Drop for Claim {
@@ -103,7 +105,8 @@ pub(super) fn claim(name: &[u8]) -> Result<Claim, kern_return_t> {
     match listener {
         Ok(listener) => {
             own.push(lock.clone());
-            Ok(Claim { listener, socket, lock, _held: held, owner: rustix::process::getpid() })
+            let spare = Mutex::new(rustix::io::fcntl_dupfd_cloexec(&listener, 0).ok());
+            Ok(Claim { listener, socket, lock, _held: held, owner: rustix::process::getpid(), spare })
         }
         Err(error) => {
             let _ = std::fs::remove_file(&lock);
@@ -144,6 +147,15 @@ pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
 /// Accepts a connection, if one waits.
 pub(super) fn accept(listener: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
+}
+
+/// Closes a connection for which there is no descriptor: whoever connects learns that at once. False where there is none, or no way.
+pub(super) fn turn_away(claim: &Claim) -> bool {
+    let mut spare = claim.spare.lock().unwrap_or_else(PoisonError::into_inner);
+    let had = spare.take().is_some();
+    let turned = had && accept(&claim.listener).is_ok();
+    *spare = rustix::io::fcntl_dupfd_cloexec(&claim.listener, 0).ok();
+    turned
 }
 
 fn listen(directory: &Path, path: &Path) -> rustix::io::Result<OwnedFd> {

@@ -295,6 +295,7 @@ impl Kernel {
         }
         match port.home {
             Home::Kernel | Home::Dead => {
+                self.forget_identity(id);
                 self.ports.remove(id.0);
             }
             // A port that may have to come back is kept, and its export with it.
@@ -307,6 +308,8 @@ impl Kernel {
                 if count > 0 {
                     self.links.forget_import(link, export, credits);
                     self.post(link, Frame::Release { export, count });
+                } else {
+                    self.links.forget_once(link, export, id);
                 }
             }
             Home::Space | Home::Transit(_) => {}
@@ -374,7 +377,8 @@ impl Kernel {
     fn lose_receive_right(&mut self, id: PortId) {
         let port = self.port_mut(id);
         if let Some(notify) = port.port_destroyed.take() {
-            let alive = !self.port(notify).is_dead();
+            // A right in a queue that only it leads to could never be received.
+            let alive = !self.port(notify).is_dead() && !self.leads_to(notify, id);
             if alive {
                 let port = self.port_mut(id);
                 (port.sequence, port.make_send_count) = (0, 0);

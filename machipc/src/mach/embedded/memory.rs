@@ -17,6 +17,9 @@ const SHARED_MIN: usize = 256 * 1024;
 /// The seals without which a peer's memory is not mapped: nothing can change or shrink any more.
 const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW);
 
+/// What `statfs` says of memfds of ordinary pages: `TMPFS_MAGIC`.
+const TMPFS: u64 = 0x0102_1994;
+
 /// Memory of `vm_allocate` that a memfd backs: length in bytes and the memfd, by address.
 static SHARED: Mutex<BTreeMap<usize, (usize, OwnedFd)>> = Mutex::new(BTreeMap::new());
 
@@ -100,7 +103,13 @@ impl Region {
     pub(super) fn from_memfd(fd: OwnedFd, len: usize) -> Result<Self, MemoryError> {
         let seals = rustix::fs::fcntl_get_seals(&fd).map_err(|_| MemoryError::Unsealed)?;
         let size = rustix::fs::fstat(&fd).map_err(|_| MemoryError::Unsealed)?.st_size;
-        if !seals.contains(SEALS) || len == 0 || u64::try_from(size).is_ok_and(|size| size < len as u64) {
+        // Other file systems have seals, too, but pages of other sizes.
+        let plain = rustix::fs::fstatfs(&fd).is_ok_and(|stat| stat.f_type as u64 == TMPFS);
+        if !plain
+            || !seals.contains(SEALS)
+            || len == 0
+            || u64::try_from(size).is_ok_and(|size| size < len as u64)
+        {
             return Err(MemoryError::Unsealed);
         }
         // SAFETY: no address is asked for; the seals keep the file from changing or shrinking below the mapping.

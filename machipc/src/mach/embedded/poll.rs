@@ -111,10 +111,10 @@ impl Poller {
         epoll::add(&self.epoll, fd, EventData::new_u64(key.encode()), flags)
     }
 
-    /// What a descriptor's events are about from now on.
-    pub(super) fn rekey(&self, fd: impl AsFd, key: Key) -> rustix::io::Result<()> {
-        let flags = EventFlags::IN | EventFlags::RDHUP;
-        epoll::modify(&self.epoll, fd, EventData::new_u64(key.encode()), flags)
+    /// Has a descriptor polled no longer.
+    pub(super) fn forget(&self, fd: impl AsFd) {
+        // One that never was polled is not there.
+        let _ = epoll::delete(&self.epoll, fd);
     }
 
     /// In a forked child: closes the descriptors. Nobody uses the value again.
@@ -255,7 +255,8 @@ impl Task {
             }
             poller.deep.store(1, Ordering::SeqCst);
             // What the socket could not take is tried again soon; what the ring could not take is announced by a bell.
-            let retry = self.with(|kernel| kernel.links.is_stuck()).then(|| Instant::now() + JANITOR_PERIOD);
+            let stuck = self.with(|kernel| kernel.links.is_stuck());
+            let retry = stuck.then(|| Instant::now() + JANITOR_PERIOD);
             let until = [deadline, retry].into_iter().flatten().min();
             let events = poller.wait(until);
             poller.deep.store(0, Ordering::SeqCst);
@@ -266,6 +267,9 @@ impl Task {
                 Ok(events) => self.handle(&events),
                 Err(rustix::io::Errno::INTR) => return Woken::Interrupted,
                 Err(_) => {}
+            }
+            if stuck {
+                self.with(super::kernel::Kernel::flush_links);
             }
             if parker.is_notified() {
                 return Woken::Notified;
@@ -289,6 +293,10 @@ impl Task {
                     return true;
                 }
                 started = Instant::now();
+                // A peer that keeps sending must not keep a thread that waits for something else.
+                if deadline.is_some_and(|deadline| deadline <= started) {
+                    return false;
+                }
                 continue;
             }
             if !poller.several_cpus {
@@ -386,7 +394,11 @@ impl Task {
         poller.janitor_leads.store(true, Ordering::SeqCst);
         let nobody = Parker::default();
         loop {
-            self.with(super::kernel::Kernel::drain_links);
+            // Also hears the sockets now and then, if a peer never stops sending.
+            self.drain(poller);
+            if self.with(|kernel| kernel.links.is_stuck()) {
+                self.with(super::kernel::Kernel::flush_links);
+            }
             // A thread that waits takes over: one that began to before the first link came knows of no leader.
             let waiting =
                 self.with(|kernel| kernel.waiters.iter().any(|(_, waiter)| waiter.outcome.is_none()));

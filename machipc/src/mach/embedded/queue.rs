@@ -157,6 +157,13 @@ impl Kernel {
     /// Gives free slots to blocked senders, first come first served: slots are not raced for. What is free then fires
     /// send-possible requests.
     pub(super) fn fill_free_slots(&mut self, id: PortId) {
+        // Held meanwhile: what is sent may carry the last right to the port.
+        self.port_mut(id).send_once_rights += 1;
+        self.fill_free_slots_of_held(id);
+        self.spend_send_once(id);
+    }
+
+    fn fill_free_slots_of_held(&mut self, id: PortId) {
         if let Home::Link { link, export } = self.port(id).home {
             // What came for a port that has moved on goes before what this task sends to it.
             while self.port(id).credits > 0 {

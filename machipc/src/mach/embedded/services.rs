@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::bootstrap::{self, Claim};
 use super::kernel::{Doomed, Kernel};
 use super::link::handshake::{self, Hello, Welcome};
@@ -153,8 +155,18 @@ impl Task {
     pub(super) fn accept(&self, listener: u32) {
         self.with(|kernel| {
             while let Some(service) = kernel.services.all.get(listener) {
-                let Ok(socket) = bootstrap::accept(&service.claim.listener) else { return };
-                kernel.make_room_for_handshake();
+                let socket = match bootstrap::accept(&service.claim.listener) {
+                    Ok(socket) => socket,
+                    Err(Errno::MFILE | Errno::NFILE) => {
+                        // It would be there for ever and keep the poll from sleeping.
+                        if !bootstrap::turn_away(&service.claim) {
+                            return;
+                        }
+                        continue;
+                    }
+                    Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                    Err(_) => return,
+                };
                 kernel.await_hello(socket, None);
             }
         });
@@ -187,15 +199,23 @@ impl Kernel {
         }
     }
 
-    /// Silent connections must not keep others out.
-    fn make_room_for_handshake(&mut self) {
+    /// Silent connections must not keep others out: the process that has most of them loses its oldest.
+    pub(super) fn make_room_for_handshake(&mut self) {
         while self.links.handshakes.len() >= SILENT_MAX {
-            let waiting = self.links.handshakes.iter();
-            let Some(oldest) = waiting.min_by_key(|(_, handshake)| handshake.since).map(|(key, _)| key)
+            let mut counts = BTreeMap::<u32, usize>::new();
+            for (_, handshake) in self.links.handshakes.iter() {
+                *counts.entry(handshake.peer).or_default() += 1;
+            }
+            let rank = |peer: &u32| counts.get(peer).copied().unwrap_or(0);
+            let all = self.links.handshakes.iter();
+            let Some((key, _)) =
+                all.min_by_key(|(_, handshake)| (std::cmp::Reverse(rank(&handshake.peer)), handshake.since))
             else {
                 return;
             };
-            self.drop_handshake(oldest);
+            // What it has to say may just have come.
+            self.handshake_event(key);
+            self.drop_handshake(key);
         }
     }
 
@@ -213,6 +233,7 @@ impl Kernel {
     fn welcome(&mut self, key: u32, hello: Hello) {
         let Some(handshake) = self.links.handshakes.remove(key) else { return };
         let socket = handshake.socket;
+        self.forget_socket(&socket);
         let mut welcome = Welcome {
             nonce: self.links.nonce,
             code: BOOTSTRAP_SUCCESS,
@@ -254,7 +275,8 @@ impl Kernel {
                     self.release(right);
                     return;
                 };
-                self.rewatch_link(link);
+                self.watch_link(link);
+                self.hold_link(link);
                 (link, None)
             }
         };
@@ -271,6 +293,7 @@ impl Kernel {
             (None, Some(socket)) => handshake::send_welcome(socket, &welcome, None),
             (None, None) => return,
         };
+        self.unhold_link(link);
         if answer_on.is_none() && (sent.is_err() || welcome.code != BOOTSTRAP_SUCCESS) {
             self.doomed.push(Doomed::Link(link));
         } else if introduced && !once {
@@ -289,7 +312,7 @@ impl Kernel {
 }
 
 /// Whether a peer with this effective uid may have a link with us: this user, or the superuser.
-fn is_trusted(uid: u32) -> bool {
+pub(super) fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 

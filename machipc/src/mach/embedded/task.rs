@@ -215,11 +215,14 @@ impl Task {
             Err(code) => return Sent::Code(code),
         };
         let port = message.destination.port();
+        if kernel.exceeds_link(&message) {
+            return send_back(kernel, message, 0, MACH_SEND_NO_BUFFER);
+        }
         if matches!(message.destination, Right::SendOnce(_)) {
             kernel.deliver(port, message);
             return Sent::Code(MACH_MSG_SUCCESS);
         }
-        if kernel.port(port).queue.len() >= QUEUE_MAX || kernel.exceeds_link(&message) {
+        if kernel.port(port).queue.len() >= QUEUE_MAX {
             return send_back(kernel, message, 0, MACH_SEND_NO_BUFFER);
         }
         if matches!(kernel.port(port).home, Home::Link { .. }) {

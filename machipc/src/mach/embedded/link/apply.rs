@@ -11,10 +11,10 @@ use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
 use super::frame::{
-    ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, Reader, TO_MOVED_ONCE,
-    TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
+    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, Reader,
+    TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
-use super::{Breach, Export, Frame, Handshake, Identity, Memory, RIGHTS_MAX, handshake};
+use super::{Breach, Export, Frame, Handshake, Identity, Memory, NO_IDENTITY, RIGHTS_MAX, handshake};
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
     MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
@@ -57,7 +57,9 @@ impl Kernel {
                 }
                 Frame::Identity { export, identity } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
-                    link.identities.insert(export, identity);
+                    if identity != NO_IDENTITY {
+                        link.identities.insert(export, identity);
+                    }
                     if link.identities.len() > RIGHTS_MAX {
                         return Err(Breach);
                     }
@@ -87,6 +89,7 @@ impl Kernel {
             return Ok(());
         }
         let (port, once) = (*port, *once);
+        link.moved_once -= once;
         link.remove_export(export);
         if link.export_of.get(&port) == Some(&export) {
             link.export_of.remove(&port);
@@ -117,13 +120,14 @@ impl Kernel {
             }
             Export::Send { port, once, .. } => {
                 *once = once.checked_sub(1).ok_or(Breach)?;
-                Ok(Right::SendOnce(*port))
+                let port = *port;
+                link.moved_once -= 1;
+                Ok(Right::SendOnce(port))
             }
         }
     }
 
     fn apply_dead(&mut self, id: u32, export: u32) -> Result<(), Breach> {
-        let home = Home::Link { link: id, export };
         let link = self.links.get_mut(id).ok_or(Breach)?;
         if let Some(port) = link.imports.remove(&export) {
             let count = self.port(port).imported;
@@ -131,9 +135,8 @@ impl Kernel {
             self.kill_port(port);
             return Ok(());
         }
-        // A send-once right: its port stands in no table. Death is rare enough for a search; a right that has just been used is not found.
-        let port = self.ports.iter().find(|(_, port)| port.home == home).map(|(index, _)| PortId(index));
-        if let Some(port) = port {
+        // A send-once right; one that has just been used is not found.
+        if let Some(port) = link.onces.remove(&export) {
             self.post(id, Frame::ReleaseOnce { export });
             self.kill_port(port);
         }
@@ -188,14 +191,19 @@ impl Kernel {
 
     /// Waits for what a new connection has to say.
     pub(in super::super) fn await_hello(&mut self, socket: OwnedFd, introduced: Option<Right>) {
-        let handshake = Handshake { socket, introduced, since: Instant::now() };
+        self.make_room_for_handshake();
+        let peer = handshake::creator(&socket);
+        let usable = peer.is_some();
+        let handshake =
+            Handshake { socket, introduced, since: Instant::now(), peer: peer.unwrap_or_default() };
         let key = self.links.handshakes.insert(handshake);
-        let registered = match (self.links.poller, self.links.handshakes.get(key)) {
-            (Some(poller), Some(handshake)) => {
-                poller.register(&handshake.socket, Key::Handshake(key)).is_ok()
-            }
-            _ => false,
-        };
+        let registered = usable
+            && match (self.links.poller, self.links.handshakes.get(key)) {
+                (Some(poller), Some(handshake)) => {
+                    poller.register(&handshake.socket, Key::Handshake(key)).is_ok()
+                }
+                _ => false,
+            };
         if !registered {
             self.drop_handshake(key);
         }
@@ -203,10 +211,18 @@ impl Kernel {
 
     /// Gives a connection up, and what it was to get.
     pub(in super::super) fn drop_handshake(&mut self, key: u32) {
-        if let Some(handshake) = self.links.handshakes.remove(key)
-            && let Some(right) = handshake.introduced
-        {
-            self.release(right);
+        if let Some(handshake) = self.links.handshakes.remove(key) {
+            self.forget_socket(&handshake.socket);
+            if let Some(right) = handshake.introduced {
+                self.release(right);
+            }
+        }
+    }
+
+    /// A socket leaves the poll before it is closed: a peer that passed it to us may keep it open, and its events would never end.
+    pub(in super::super) fn forget_socket(&self, socket: &OwnedFd) {
+        if let Some(poller) = self.links.poller {
+            poller.forget(socket);
         }
     }
 
@@ -241,7 +257,8 @@ impl Kernel {
             return Err(Breach);
         }
         let port = message.destination.port();
-        if self.settle_receive_rights(port, &message) {
+        // A message for a port that has moved on may not fit the next link; it is lost then, as its sender can no longer be refused.
+        if self.settle_receive_rights(port, &message) || self.exceeds_link(&message) {
             self.doomed.push(Doomed::Message(message));
         } else {
             self.deliver(port, message);
@@ -273,6 +290,10 @@ impl Kernel {
                 return Err(Breach);
             }
             message.sender = Sender::KERNEL;
+        }
+        if head.reply_disposition == 16 {
+            // A reply right is for sending; a receive right there would escape the search for cycles.
+            return Err(Breach);
         }
         message.reply = self.take_wire_right(id, head.reply, u32::from(head.reply_disposition), fds)?;
         let mut reader = Reader::new(items);
@@ -448,6 +469,10 @@ impl Kernel {
         credits: u32,
     ) -> Result<Right, Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
+        if export & ASSIGNED != 0 {
+            // Such ids are this side's to choose.
+            return Err(Breach);
+        }
         if let Some(&port) = link.imports.get(&export) {
             let state = self.port_mut(port);
             state.imported = state.imported.checked_add(1).ok_or(Breach)?;
@@ -489,14 +514,24 @@ impl Kernel {
     /// Notes the identity of an export that the peer told otherwise than by a frame.
     pub(in super::super) fn expect_identity(&mut self, id: u32, export: u32, identity: Identity) {
         if let Some(link) = self.links.get_mut(id) {
-            link.identities.insert(export, identity);
+            if identity != NO_IDENTITY {
+                link.identities.insert(export, identity);
+            }
         }
     }
 
     fn import_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        if export & ASSIGNED != 0 || link.onces.len() >= RIGHTS_MAX || link.onces.contains_key(&export) {
+            return Err(Breach);
+        }
         let mut port = Port::new(Home::Link { link: id, export });
         port.send_once_rights = 1;
-        Ok(Right::SendOnce(PortId(self.ports.insert(port))))
+        let port = PortId(self.ports.insert(port));
+        if let Some(link) = self.links.get_mut(id) {
+            link.onces.insert(export, port);
+        }
+        Ok(Right::SendOnce(port))
     }
 
     /// Begins a link with the owner of a third process's port, who waits at the other end of `socket`. Nobody is waited for: what is sent
@@ -507,6 +542,7 @@ impl Kernel {
         once: bool,
         identity: Option<Identity>,
     ) -> Carried {
+        let identity = identity.filter(|identity| *identity != NO_IDENTITY);
         if let Some(port) = identity.and_then(|identity| self.known(identity)) {
             // The owner sees the socket close and keeps its right.
             return Carried::Right(self.copy_send(port));
@@ -525,16 +561,6 @@ impl Kernel {
         let id = self.add_link(socket, Memory::Ours(ends), None)?;
         self.watch_link(id);
         Some(id)
-    }
-
-    /// A connection that was polled as a handshake is a link from now on.
-    pub(in super::super) fn rewatch_link(&mut self, id: u32) {
-        let poller = self.links.poller;
-        if let (Some(poller), Some(socket)) = (poller, self.link_socket(id))
-            && poller.rekey(socket, Key::Link(id)).is_err()
-        {
-            self.doomed.push(Doomed::Link(id));
-        }
     }
 
     /// Has a link's socket polled.

@@ -47,6 +47,9 @@ pub(super) const ITEM_PORTS: u32 = 5;
 /// may be joined with the one that is there.
 pub(in super::super) type Identity = [u8; 16];
 
+/// Stands for no identity: a port without one joins with nothing.
+pub(in super::super) const NO_IDENTITY: Identity = [0; 16];
+
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Frame {

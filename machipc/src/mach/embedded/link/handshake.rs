@@ -105,6 +105,16 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
     }
 }
 
+/// Process id of whoever made a connection. `None`: this is not a connection on which a handshake could happen.
+pub(super) fn creator(socket: &OwnedFd) -> Option<u32> {
+    use rustix::net::{AddressFamily, SocketType, sockopt};
+    // A peer can pass us any descriptor. The kernel vouches for nobody on other kinds of sockets.
+    let fit = sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
+        && sockopt::socket_type(socket) == Ok(SocketType::SEQPACKET);
+    let credentials = fit.then(|| sockopt::socket_peercred(socket).ok()).flatten()?;
+    Some(credentials.pid.as_raw_nonzero().get() as u32)
+}
+
 fn parse_hello(bytes: &[u8]) -> Option<(Nonce, &[u8])> {
     let mut reader = Reader::new(bytes);
     let kind = reader.word()?;

@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-pub(super) use frame::{Frame, Identity};
+pub(super) use frame::{Frame, Identity, NO_IDENTITY};
 pub(super) use ring::Watch;
 
 use super::kernel::{Doomed, Kernel};
@@ -23,6 +23,7 @@ use super::message::{Message, Right, Sender};
 use super::poll::Poller;
 use super::port::PortId;
 use super::recycle;
+use super::services::is_trusted;
 use super::slab::Slab;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::Nonce;
@@ -34,6 +35,12 @@ const FRAMES_AT_ONCE: usize = 256;
 const RIGHTS_MAX: usize = 1 << 17;
 /// The most descriptors of a peer that wait for their frame.
 const FDS_WAITING_MAX: usize = 1024;
+/// The most packets that are read from one socket at a time: more than it holds, so that a peer that keeps sending does not keep us reading.
+const PACKETS_AT_ONCE: usize = 1024;
+/// Bytes and descriptors that wait for a peer to make room. Beyond them senders are refused, and at twice as many the link ends: what
+/// else has to be said cannot wait for a peer that does not read.
+const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
+const WAITING_FDS_MAX: usize = 256;
 /// Up to this many links are all looked at; of more only those that are watched.
 const SCANNED: usize = 16;
 /// Ids of links: a generation above, an index below.
@@ -78,11 +85,12 @@ struct Waiting {
     fds: Vec<OwnedFd>,
 }
 
-/// A frame of which a part has arrived.
+/// A frame of which a part has arrived. Whatever there is of it has been taken out of the ring, so that a peer that stops in the middle
+/// leaves nothing there which would look like input for ever.
 struct Partial {
-    kind: u8,
-    len: usize,
-    fds: usize,
+    head: [u8; HEAD],
+    /// How much of the head has come.
+    headed: usize,
     body: Vec<u8>,
 }
 
@@ -107,6 +115,10 @@ pub(super) struct Link {
     last_assigned: u32,
     export_of: HashMap<PortId, u32>,
     imports: HashMap<u32, PortId>,
+    /// Send-once rights to the peer's ports.
+    onces: HashMap<u32, PortId>,
+    /// Send-once rights that the peer kept to ports that it moved here, in all.
+    moved_once: u32,
     /// The credit of rights that were given back, until the owner says that the id is gone: it may have sent the right once more
     /// before it saw that, and then takes the credit for granted.
     parted: HashMap<u32, u32>,
@@ -123,6 +135,13 @@ pub(super) struct Link {
     active: bool,
     /// The peer has yet to say who it is: it was introduced by a third process.
     unidentified: bool,
+    /// Frames wait until the peer has been told who this is.
+    held: bool,
+    /// Bytes and descriptors in `waiting`.
+    waiting_bytes: usize,
+    waiting_fds: usize,
+    /// The peer broke the protocol: nothing is read from it any more.
+    broken: bool,
 }
 
 impl Link {
@@ -151,7 +170,10 @@ impl Link {
     /// Sends a frame, or keeps it until there is room. The order of frames is the order of calls.
     fn send(&mut self, head: &[u8], tail: &[u8], fds: Vec<OwnedFd>) -> Result<(), Breach> {
         let len = (head.len() + tail.len()) as u32;
-        if self.waiting.is_empty() && self.tx.room(len)? >= len && self.send_fds(&fds)? {
+        if self.broken {
+            return Err(Breach);
+        }
+        if self.waiting.is_empty() && !self.held && self.tx.room(len)? >= len && self.send_fds(&fds)? {
             self.tx.write(head);
             self.tx.write(tail);
             if self.tx.publish() {
@@ -162,6 +184,12 @@ impl Link {
         let mut bytes = Vec::with_capacity(head.len() + tail.len());
         bytes.extend_from_slice(head);
         bytes.extend_from_slice(tail);
+        self.waiting_bytes += bytes.len();
+        self.waiting_fds += fds.len();
+        if self.waiting_bytes > 2 * WAITING_BYTES_MAX || self.waiting_fds > 2 * WAITING_FDS_MAX {
+            // The peer does not read, and what cannot be refused grows without end.
+            return Err(Breach);
+        }
         self.waiting.push_back(Waiting { bytes, at: 0, fds });
         self.queued += 1;
         self.flush()
@@ -170,12 +198,16 @@ impl Link {
     /// Moves what waits into the ring, as far as there is room.
     fn flush(&mut self) -> Result<(), Breach> {
         let mut written = false;
+        if self.held {
+            return Ok(());
+        }
         while let Some(mut front) = self.waiting.pop_front() {
             if front.at == 0 && !front.fds.is_empty() {
                 if !self.send_fds(&front.fds)? {
                     self.waiting.push_front(front);
                     break;
                 }
+                self.waiting_fds -= front.fds.len();
                 front.fds.clear();
             }
             let rest = &front.bytes[front.at..];
@@ -195,6 +227,7 @@ impl Link {
                     break;
                 }
             } else {
+                self.waiting_bytes -= front.bytes.len();
                 self.flushed += 1;
             }
         }
@@ -224,12 +257,13 @@ impl Link {
     /// Reads what the socket has: bells are forgotten, descriptors kept for their frames. `Ok(false)`: the peer has hung up.
     fn read_socket(&mut self) -> Result<bool, Breach> {
         let mut bytes = [0; 64];
-        loop {
+        for _ in 0..PACKETS_AT_ONCE {
             match socket::receive(&self.socket, &mut bytes) {
                 Ok(Some(packet)) => {
                     if self.unidentified && bytes[0] == handshake::WELCOME {
                         let peer = handshake::identify(&bytes[..packet.len], packet.credentials);
-                        (self.peer, self.nonce) = peer.ok_or(Breach)?;
+                        (self.peer, self.nonce) =
+                            peer.filter(|(peer, _)| is_trusted(peer.security.val[0])).ok_or(Breach)?;
                         self.unidentified = false;
                         continue;
                     }
@@ -244,43 +278,57 @@ impl Link {
                 Err(_) => return Err(Breach),
             }
         }
+        // The rest is still there when the socket is next polled.
+        Ok(true)
+    }
+
+    /// Looks who the peer is before anything of it is taken. False: it has written without having said so, or cannot be trusted.
+    fn identify(&mut self) -> bool {
+        match self.rx.available() {
+            Ok(0) => true,
+            // Its welcome went before.
+            Ok(_) => self.read_socket().is_ok() && !self.unidentified,
+            Err(_) => false,
+        }
     }
 
     /// The next whole frame: kind, body, descriptors.
     fn next_frame(&mut self) -> Result<Option<Arrived>, Breach> {
+        let available = self.rx.available()? as usize;
         let mut partial = match self.partial.take() {
             Some(partial) => partial,
-            None => {
-                if (self.rx.available()? as usize) < HEAD {
-                    return Ok(None);
-                }
-                let mut head = [0; HEAD];
-                self.rx.read(&mut head);
-                let (len, kind, fds) = frame::parse_head(head);
-                if len > FRAME_MAX || fds > socket::FDS_MAX {
-                    return Err(Breach);
-                }
-                Partial { kind, len, fds, body: recycle::take() }
-            }
+            None if available == 0 => return Ok(None),
+            None => Partial { head: [0; HEAD], headed: 0, body: recycle::take() },
         };
-        let have = partial.body.len();
-        let count = (partial.len - have).min(self.rx.available()? as usize);
-        // Memory is taken as bytes arrive, not as the peer announces them.
-        partial.body.resize(have + count, 0);
-        self.rx.read(&mut partial.body[have..]);
-        if partial.body.len() < partial.len {
+        let count = (HEAD - partial.headed).min(available);
+        self.rx.read(&mut partial.head[partial.headed..partial.headed + count]);
+        partial.headed += count;
+        if partial.headed < HEAD {
             self.partial = Some(partial);
             return Ok(None);
         }
-        if self.fds.len() < partial.fds {
+        let (len, kind, fds) = frame::parse_head(partial.head);
+        if len > FRAME_MAX || fds > socket::FDS_MAX {
+            return Err(Breach);
+        }
+        let have = partial.body.len();
+        let count = (len - have).min(available - count);
+        // Memory is taken as bytes arrive, not as the peer announces them.
+        partial.body.resize(have + count, 0);
+        self.rx.read(&mut partial.body[have..]);
+        if partial.body.len() < len {
+            self.partial = Some(partial);
+            return Ok(None);
+        }
+        if self.fds.len() < fds {
             // They were sent before the frame, so they are in the socket.
             self.read_socket()?;
-            if self.fds.len() < partial.fds {
+            if self.fds.len() < fds {
                 return Err(Breach);
             }
         }
-        let fds = self.fds.drain(..partial.fds).collect();
-        Ok(Some((partial.kind, partial.body, fds)))
+        let fds = self.fds.drain(..fds).collect();
+        Ok(Some((kind, partial.body, fds)))
     }
 }
 
@@ -290,6 +338,8 @@ pub(super) struct Handshake {
     /// What a peer gets that a third process introduced; whoever connected by itself asks for a name.
     pub(super) introduced: Option<Right>,
     pub(super) since: Instant,
+    /// Process id of whoever made the connection.
+    pub(super) peer: u32,
 }
 
 /// All links of the task.
@@ -410,6 +460,15 @@ impl Links {
         }
     }
 
+    /// A send-once right to a port of the peer's has been used or given back.
+    pub(super) fn forget_once(&mut self, link: u32, export: u32, port: PortId) {
+        if let Some(link) = self.get_mut(link)
+            && link.onces.get(&export) == Some(&port)
+        {
+            link.onces.remove(&export);
+        }
+    }
+
     /// Whether frames wait for room that no bell may announce.
     pub(super) fn is_stuck(&self) -> bool {
         self.slots.iter().filter_map(|(_, link)| link.as_ref()).any(|link| !link.waiting.is_empty())
@@ -483,6 +542,8 @@ impl Kernel {
             last_assigned: 0,
             export_of: HashMap::new(),
             imports: HashMap::new(),
+            onces: HashMap::new(),
+            moved_once: 0,
             parted: HashMap::new(),
             identities: HashMap::new(),
             thirds: VecDeque::new(),
@@ -493,6 +554,10 @@ impl Kernel {
             fds: VecDeque::new(),
             active: true,
             unidentified,
+            held: false,
+            waiting_bytes: 0,
+            waiting_fds: 0,
+            broken: false,
         })
     }
 
@@ -507,6 +572,23 @@ impl Kernel {
     /// The link's socket.
     pub(super) fn link_socket(&mut self, id: u32) -> Option<BorrowedFd<'_>> {
         self.links.get_mut(id).map(|link| link.socket.as_fd())
+    }
+
+    /// Keeps back what is sent to a new peer until it knows who this is.
+    pub(super) fn hold_link(&mut self, id: u32) {
+        if let Some(link) = self.links.get_mut(id) {
+            link.held = true;
+        }
+    }
+
+    /// Ends `hold_link`.
+    pub(super) fn unhold_link(&mut self, id: u32) {
+        if let Some(link) = self.links.get_mut(id) {
+            link.held = false;
+            if link.flush().is_err() {
+                self.doomed.push(Doomed::Link(id));
+            }
+        }
     }
 
     /// Sends a frame without a message.
@@ -543,10 +625,30 @@ impl Kernel {
         any
     }
 
+    /// Tries again what the rings or the sockets could not take.
+    pub(super) fn flush_links(&mut self) {
+        for index in 0..self.links.slots.len() {
+            let Some(id) = self.links.id_at(index) else { continue };
+            if let Some(link) = self.links.get_mut(id)
+                && !link.waiting.is_empty()
+                && link.flush().is_err()
+            {
+                self.doomed.push(Doomed::Link(id));
+            }
+        }
+    }
+
     fn drain_link(&mut self, id: u32) -> bool {
         let mut any = false;
         for _ in 0..FRAMES_AT_ONCE {
-            let Some(link) = self.links.get_mut(id) else { return any };
+            let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return any };
+            if link.unidentified && !link.identify() {
+                if let Some(link) = self.links.get_mut(id) {
+                    link.broken = true;
+                }
+                self.doomed.push(Doomed::Link(id));
+                return true;
+            }
             let before = link.rx.position();
             let next = link.next_frame();
             any |= before != link.rx.position();
@@ -556,6 +658,9 @@ impl Kernel {
                 Err(breach) => Err(breach),
             };
             if result.is_err() {
+                if let Some(link) = self.links.get_mut(id) {
+                    link.broken = true;
+                }
                 self.doomed.push(Doomed::Link(id));
                 return true;
             }
@@ -574,27 +679,42 @@ impl Kernel {
     pub(super) fn link_event(&mut self, id: u32) {
         self.links.activate(id);
         let Some(link) = self.links.get_mut(id) else { return };
-        let open = link.read_socket() == Ok(true);
-        // What the peer sent before it went still counts.
-        while self.drain_link(id) && !open {}
-        if !open {
-            self.doomed.push(Doomed::Link(id));
+        if link.read_socket() == Ok(true) {
+            self.drain_link(id);
+            return;
         }
+        // What the peer sent before it went still counts, but not what it goes on to write into the memory: a ring's worth at most.
+        let start = link.rx.position();
+        while self.drain_link(id) {
+            let Some(link) = self.links.get_mut(id) else { return };
+            if link.broken || link.rx.position().wrapping_sub(start) >= ring::CAPACITY {
+                break;
+            }
+        }
+        self.doomed.push(Doomed::Link(id));
     }
 
     /// The link has ended: what the peer held is released, what we held of it is dead.
     pub(super) fn close_link(&mut self, id: u32) {
         let Some(mut link) = self.links.remove(id) else { return };
+        self.forget_socket(&link.socket);
         let imported: Vec<PortId> = self
             .ports
             .iter()
             .filter(|(_, port)| matches!(port.home, super::port::Home::Link { link, .. } if link == id))
             .map(|(index, _)| PortId(index))
             .collect();
-        for port in imported {
+        // Held meanwhile: the death of one may use up the last right to another.
+        for &port in &imported {
+            self.port_mut(port).send_once_rights += 1;
+        }
+        for &port in &imported {
             if !self.revive(port, id, &mut link.exports) {
                 self.kill_port(port);
             }
+        }
+        for port in imported {
+            self.spend_send_once(port);
         }
         for port in link.moved.into_values() {
             // Its receive right was in a message that never came.

@@ -17,7 +17,7 @@ use super::super::port::{Escrow, Home, Port, PortId};
 use super::super::slab::Slab;
 use super::apply::Fds;
 use super::frame::{self, ASSIGNED, HEAD, MOVE, NO_EXPORT, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, WireRight};
-use super::{Breach, Export, Frame, RIGHTS_MAX};
+use super::{Breach, Export, Frame, NO_IDENTITY, RIGHTS_MAX};
 use crate::mach::MACH_PORT_QLIMIT_MAX;
 
 impl Kernel {
@@ -63,6 +63,8 @@ impl Kernel {
                 self.doomed.push(Doomed::Link(id));
             }
         }
+        // Held until then: the link may end first.
+        self.port_mut(port).send_rights += 1;
         self.doomed.push(Doomed::Moved(port));
         const { assert!(HEAD == 8) };
         WireRight::Moved { export }
@@ -70,11 +72,16 @@ impl Kernel {
 
     /// Sends a moved port's queue after it, and gives the port up where no right to it is left here.
     pub(in super::super) fn forward_queue(&mut self, port: PortId) {
-        let Home::Link { link, export } = self.port(port).home else { return };
-        // Held meanwhile: the last message may carry the last right.
-        self.port_mut(port).send_rights += 1;
+        let Home::Link { link, export } = self.port(port).home else {
+            // The link has ended already.
+            return self.release(Right::Send(port));
+        };
         for mut message in core::mem::take(&mut self.port_mut(port).queue) {
             self.return_credit(&mut message);
+            if self.exceeds_link(&message) {
+                self.doomed.push(Doomed::Message(message));
+                continue;
+            }
             self.keep_copy(port, &message);
             let to = match message.destination {
                 Right::SendOnce(_) => TO_MOVED_ONCE,
@@ -125,7 +132,8 @@ impl Kernel {
             || taken
             || limit > MACH_PORT_QLIMIT_MAX
             || queued > 65_534
-            || once > 1 << 20
+            || once as usize > RIGHTS_MAX
+            || (link.moved_once + once) as usize > RIGHTS_MAX
         {
             return Err(Breach);
         }
@@ -142,13 +150,14 @@ impl Kernel {
         state.send_rights += 1;
         state.send_once_rights += once;
         state.exports.push((id, export));
-        if state.identity.is_none() && self.known(identity).is_none() {
+        if identity != NO_IDENTITY && state.identity.is_none() && self.known(identity).is_none() {
             self.port_mut(port).identity = Some(identity);
             self.links.identities.insert(identity, port);
         }
         let granted = limit.saturating_sub(queued);
         let assigned = Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued };
         let link = self.links.get_mut(id).ok_or(Breach)?;
+        link.moved_once += once;
         link.assigned.insert(export, assigned);
         link.moved.insert(export, port);
         for (index, request) in requests.into_iter().enumerate() {

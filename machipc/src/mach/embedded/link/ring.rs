@@ -131,9 +131,14 @@ impl Producer {
             return Ok(room);
         }
         // Acquire meets the reader's Release in `advance`: it has finished reading what we overwrite.
-        self.head = self.memory.word(self.direction, HEAD).load(Ordering::Acquire);
-        let used = self.tail.wrapping_sub(self.head);
-        if used > CAPACITY { Err(Corrupt) } else { Ok(CAPACITY - used) }
+        let head = self.memory.word(self.direction, HEAD).load(Ordering::Acquire);
+        let used = self.tail.wrapping_sub(head);
+        if used > CAPACITY {
+            // What is kept stays a position that was checked: the link may be written to until it is closed.
+            return Err(Corrupt);
+        }
+        self.head = head;
+        Ok(CAPACITY - used)
     }
 
     /// Appends bytes for which there is room. The reader sees them after `publish`.

@@ -12,7 +12,7 @@ use super::frame::{
     self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
     TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
-use super::{Export, Frame, Identity, socket};
+use super::{Export, Frame, Identity, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
 const INLINE_MEMORY: usize = 16 * 1024;
@@ -120,9 +120,14 @@ impl Kernel {
         }
     }
 
-    /// Whether a message to a link's peer takes more descriptors than a frame can have.
-    pub(in super::super) fn exceeds_link(&self, message: &Message) -> bool {
+    /// Whether a message to a link's peer takes more descriptors than a frame can have, or more waits for the peer than may.
+    pub(in super::super) fn exceeds_link(&mut self, message: &Message) -> bool {
         let Home::Link { link: to, .. } = self.port(message.destination.port()).home else { return false };
+        if let Some(link) = self.links.get_mut(to)
+            && (link.waiting_bytes > WAITING_BYTES_MAX || link.waiting_fds > WAITING_FDS_MAX)
+        {
+            return true;
+        }
         let needs = |carried: &Carried| match carried {
             Carried::Right(right) => match self.port(right.port()).home {
                 Home::Link { link, .. } => link != to,
@@ -224,7 +229,7 @@ impl Kernel {
     /// A local port's identity; made now where it has none. Without randomness it goes without.
     pub(in super::super) fn identity_of(&mut self, id: PortId) -> Option<Identity> {
         let port = self.port_mut(id);
-        if port.identity.is_none() {
+        if port.identity.is_none() && !port.is_dead() {
             let mut identity = [0; 16];
             if rustix::rand::getrandom(&mut identity[..], rustix::rand::GetRandomFlags::empty()) == Ok(16) {
                 port.identity = Some(identity);
