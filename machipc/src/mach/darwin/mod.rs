@@ -189,3 +189,99 @@ pub(super) fn mach_error_string(code: kern_return_t) -> &'static str {
     let words = unsafe { CStr::from_ptr(words) };
     words.to_str().unwrap_or("unknown error")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::*, foreign};
+
+    #[test]
+    fn the_task_and_its_bootstrap_port_have_names() {
+        for name in [mach_task_self(), bootstrap_port()] {
+            let mut kind = 0;
+            // SAFETY: `kind` is valid for one write.
+            let code = unsafe { mach_port_type(mach_task_self(), name, &mut kind) };
+            assert_eq!((code, kind & MACH_PORT_TYPE_SEND), (KERN_SUCCESS, MACH_PORT_TYPE_SEND), "{name:#x}");
+        }
+    }
+
+    #[test]
+    fn codes_of_all_kinds_have_words() {
+        for code in
+            [KERN_INVALID_NAME, MACH_SEND_TIMED_OUT, MACH_RCV_TOO_LARGE, BOOTSTRAP_UNKNOWN_SERVICE, -1]
+        {
+            assert!(!mach_error_string(code).is_empty(), "{code:#x}");
+        }
+    }
+
+    #[test]
+    fn a_peek_writes_no_trailer() {
+        let options = mach_port_options_t { flags: MPO_INSERT_SEND_RIGHT, ..Default::default() };
+        let mut port = MACH_PORT_NULL;
+        // SAFETY: `options` is valid for one read, `port` for one write.
+        let code = unsafe { mach_port_construct(mach_task_self(), &options, 0, &mut port) };
+        assert_eq!(code, KERN_SUCCESS);
+        let mut message = mach_msg_header_t {
+            msgh_bits: MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0),
+            msgh_remote_port: port,
+            msgh_id: 4711,
+            ..Default::default()
+        };
+        // SAFETY: the message is readable for its 24 bytes and has no descriptors.
+        let code = unsafe { mach_msg(&mut message, MACH_SEND_MSG, 24, 0, MACH_PORT_NULL, 0, MACH_PORT_NULL) };
+        assert_eq!(code, MACH_MSG_SUCCESS);
+
+        let (mut seqno, mut size, mut id, mut trailer, mut trailer_size) = (0, 0, 0, 0x55, 68);
+        // SAFETY: each pointer is valid for one read and one write.
+        let code = unsafe {
+            mach_port_peek(
+                mach_task_self(),
+                port,
+                0,
+                &mut seqno,
+                &mut size,
+                &mut id,
+                &mut trailer,
+                &mut trailer_size,
+            )
+        };
+        assert_eq!((code, size, id, trailer, trailer_size), (KERN_SUCCESS, 24, 4711, 0x55, 0));
+        assert_eq!(mach_port_destruct(mach_task_self(), port, -1, 0), KERN_SUCCESS);
+    }
+
+    #[test]
+    fn memory_comes_and_goes() {
+        let mut address = 0;
+        // SAFETY: `address` is valid for one read and one write.
+        let code = unsafe { vm_allocate(mach_task_self(), &mut address, 100, VM_FLAGS_ANYWHERE) };
+        assert_eq!(code, KERN_SUCCESS);
+        let page = core::ptr::with_exposed_provenance_mut::<u8>(address);
+        // SAFETY: the first of the 100 bytes that are ours.
+        unsafe { page.write(7) };
+        // SAFETY: nothing uses the page after this.
+        let code = unsafe { vm_deallocate(mach_task_self(), address, 100) };
+        assert_eq!(code, KERN_SUCCESS);
+    }
+
+    #[test]
+    fn a_file_comes_back_from_its_port() {
+        use std::io::{Read, Seek, Write};
+        use std::os::fd::{AsRawFd, FromRawFd};
+        let (mut reader, mut writer) = std::io::pipe().unwrap();
+        let mut port = MACH_PORT_NULL;
+        // SAFETY: `port` is valid for one write.
+        let made = unsafe { foreign::fileport_makeport(writer.as_raw_fd(), &mut port) };
+        assert_eq!(made, 0);
+        let again = fileport_makefd(port);
+        assert!(again >= 0, "{}", std::io::Error::last_os_error());
+        // SAFETY: the descriptor is new and nobody else's.
+        let mut again = unsafe { std::fs::File::from_raw_fd(again) };
+        assert!(again.stream_position().is_err(), "it is a pipe");
+        again.write_all(b"ab").unwrap();
+        writer.write_all(b"c").unwrap();
+        drop((again, writer));
+        assert_eq!(mach_port_deallocate(mach_task_self(), port), KERN_SUCCESS);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+    }
+}
