@@ -137,9 +137,14 @@ pub(in super::super) fn send_welcome(
         packet.extend_from_slice(&word.to_le_bytes());
     }
     packet.extend_from_slice(&welcome.identity);
-    match &introduction {
+    let sent = match &introduction {
         Some(introduction) => socket::send(socket, &packet, &[introduction.as_fd()]),
         None => socket::send(socket, &packet, &[]),
+    };
+    match sent {
+        // A peer that was introduced may have sent messages before it went: they lie in the link, and the poll tells that it has gone.
+        Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
+        sent => sent,
     }
 }
 

@@ -250,6 +250,8 @@ impl Link {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOBUFS | rustix::io::Errno::TOOMANYREFS) => {
                 Ok(false)
             }
+            // The peer has gone, and this with it. The poll tells so, and takes what the peer had sent before the link ends.
+            Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(true),
             Err(_) => Err(Breach),
         }
     }
@@ -274,7 +276,8 @@ impl Link {
                 }
                 Ok(None) => return Ok(false),
                 Err(rustix::io::Errno::AGAIN) => return Ok(true),
-                Err(rustix::io::Errno::CONNRESET) => return Ok(false),
+                // The peer has gone without reading everything. The system says that once, before the packets that it had sent.
+                Err(rustix::io::Errno::CONNRESET) => {}
                 Err(_) => return Err(Breach),
             }
         }
@@ -664,6 +667,10 @@ impl Kernel {
                 self.doomed.push(Doomed::Link(id));
                 return true;
             }
+        }
+        if any {
+            // The bell for this may have been read along with descriptors, and with it what would have had the link watched.
+            self.links.activate(id);
         }
         let Some(link) = self.links.get_mut(id) else { return any };
         if any && link.rx.advance() {
