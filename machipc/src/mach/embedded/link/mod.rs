@@ -455,6 +455,17 @@ impl Links {
         })
     }
 
+    /// Other links to this link's peer. There is more than one where the two connected at the same time, or were introduced; a death that
+    /// is seen on one comes after all messages on the others.
+    fn to_same_peer(&mut self, id: u32) -> Vec<u32> {
+        let Some(link) = self.get_mut(id).filter(|link| !link.unidentified) else { return Vec::new() };
+        let (nonce, pid) = (link.nonce, link.peer.audit.val[5]);
+        let same = |link: &Link| link.nonce == nonce && link.peer.audit.val[5] == pid;
+        let mut ids = self.ids();
+        ids.retain(|&other| other != id && self.get_mut(other).is_some_and(|link| same(link)));
+        ids
+    }
+
     /// A send right of the peer's is given back. Its credit stays until the peer says that the id is gone.
     pub(super) fn forget_import(&mut self, link: u32, export: u32, credits: u32) {
         if let Some(link) = self.get_mut(link) {
@@ -690,7 +701,16 @@ impl Kernel {
             self.drain_link(id);
             return;
         }
-        // What the peer sent before it went still counts, but not what it goes on to write into the memory: a ring's worth at most.
+        for sibling in self.links.to_same_peer(id) {
+            self.drain_last(sibling);
+        }
+        self.drain_last(id);
+        self.doomed.push(Doomed::Link(id));
+    }
+
+    /// Takes what the peer sent before it went. What it goes on to write into the memory does not count: a ring's worth at most.
+    fn drain_last(&mut self, id: u32) {
+        let Some(link) = self.links.get_mut(id) else { return };
         let start = link.rx.position();
         while self.drain_link(id) {
             let Some(link) = self.links.get_mut(id) else { return };
@@ -698,7 +718,6 @@ impl Kernel {
                 break;
             }
         }
-        self.doomed.push(Doomed::Link(id));
     }
 
     /// The link has ended: what the peer held is released, what we held of it is dead.
