@@ -124,7 +124,13 @@ fn round(number: u64, random: &mut Random, tally: &Tally) {
             std::thread::sleep(Duration::from_micros(random.below(12_000)));
         } else {
             if let Some(received) = node.await_report(pids[1 - first]) {
-                assert_all_came("between the peers", acknowledged_by(&names[first])[1], received);
+                // In order and without a gap, as `serve` has checked. What a process sends on a link that has only just begun waits in
+                // its own memory until the other side has said who it is, and dies with it.
+                let acknowledged = acknowledged_by(&names[first])[1];
+                assert!(
+                    received <= acknowledged + 1,
+                    "{received} messages came and {acknowledged} were sent"
+                );
                 tally.reports.fetch_add(1, Ordering::Relaxed);
             }
             std::thread::sleep(Duration::from_micros(random.below(8_000)));
@@ -142,12 +148,13 @@ fn round(number: u64, random: &mut Random, tally: &Tally) {
         node.await_no_senders();
         node.pass_barrier(&service);
         for (&pid, name) in pids.iter().zip(&names) {
-            assert_all_came(name, acknowledged_by(name)[0], node.last(pid));
+            let [acknowledged, _] = acknowledged_by(name);
+            assert_all_came(name, acknowledged, node.last(pid));
+            node.check_moved(pid, acknowledged);
             let _ = std::fs::remove_file(own_directory().join(name));
         }
         node.stop(&service);
     });
-    node.check_moved();
     tally.add(&node);
 }
 
