@@ -28,6 +28,9 @@ pub(super) enum Doomed {
     Moved(PortId),
 }
 
+/// The list of what is to be destroyed keeps this much room.
+const DOOMED_KEPT: usize = 1024;
+
 /// The state of one task.
 pub(super) struct Kernel {
     pub(super) space: Space,
@@ -370,6 +373,10 @@ impl Kernel {
                 Doomed::Link(link) => self.close_link(link),
                 Doomed::Moved(port) => self.forward_queue(port),
             }
+        }
+        // What one peer once had in it is no reason to keep that much for good.
+        if self.doomed.capacity() > DOOMED_KEPT {
+            self.doomed = Vec::new();
         }
     }
 

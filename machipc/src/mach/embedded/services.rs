@@ -25,6 +25,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Connections that may be silent at the same time; the oldest goes first.
 const SILENT_MAX: usize = 256;
 
+/// Connections that are taken from one listener before others have their turn.
+const ACCEPTED_AT_ONCE: usize = 16;
+
 type Result<T> = core::result::Result<T, kern_return_t>;
 
 /// A name that this task has checked in or registered. It holds a send right to its port, as launchd does.
@@ -154,7 +157,8 @@ impl Task {
     /// Takes the connections that wait at a name's listener.
     pub(super) fn accept(&self, listener: u32) {
         self.with(|kernel| {
-            while let Some(service) = kernel.services.all.get(listener) {
+            for _ in 0..ACCEPTED_AT_ONCE {
+                let Some(service) = kernel.services.all.get(listener) else { return };
                 let socket = match bootstrap::accept(&service.claim.listener) {
                     Ok(socket) => socket,
                     Err(Errno::MFILE | Errno::NFILE) => {
@@ -167,7 +171,10 @@ impl Task {
                     Err(Errno::INTR | Errno::CONNABORTED) => continue,
                     Err(_) => return,
                 };
-                kernel.await_hello(socket, None);
+                // Its hello is mostly there already.
+                if let Some(key) = kernel.await_hello(socket, None) {
+                    kernel.handshake_event(key);
+                }
             }
         });
     }

@@ -189,8 +189,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// Waits for what a new connection has to say.
-    pub(in super::super) fn await_hello(&mut self, socket: OwnedFd, introduced: Option<Right>) {
+    /// Waits for what a new connection has to say. `None`: it is of no use.
+    pub(in super::super) fn await_hello(
+        &mut self,
+        socket: OwnedFd,
+        introduced: Option<Right>,
+    ) -> Option<u32> {
         self.make_room_for_handshake();
         let peer = handshake::creator(&socket);
         let usable = peer.is_some();
@@ -206,7 +210,9 @@ impl Kernel {
             };
         if !registered {
             self.drop_handshake(key);
+            return None;
         }
+        Some(key)
     }
 
     /// Gives a connection up, and what it was to get.
