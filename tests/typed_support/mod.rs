@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod process;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,9 +19,18 @@ pub fn unique(tag: &str) -> String {
 
 /// Waits until `done`, looking again and again; panics with `what` when the watchdog barks.
 pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    until_or(what, || (done(), String::new()));
+}
+
+/// [`until`], with words about how it stands.
+pub fn until_or(what: &str, mut done: impl FnMut() -> (bool, String)) {
     let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < WATCHDOG, "timed out: {what}");
+    loop {
+        let (done, words) = done();
+        if done {
+            return;
+        }
+        assert!(start.elapsed() < WATCHDOG, "timed out: {what}; {words}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

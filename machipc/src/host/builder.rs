@@ -57,7 +57,7 @@ enum Name {
 
 /// Room for any message whose payload stays inline, with header, descriptors and trailer.
 const RECEIVE_BUFFER: usize = 72 * 1024;
-const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
+const LARGEST_MESSAGE: usize = 1024 * 1024;
 const SPIN_BUDGET: Duration = Duration::from_micros(50);
 
 impl<M: MachMessage + 'static> HostBuilder<M> {
@@ -110,9 +110,9 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         self
     }
 
-    /// The most bytes of one message, as it lies in the receive buffer; 64 MiB by default, and at least 4 KiB. A larger one is
+    /// The most bytes of one message, as it lies in the receive buffer; 1 MiB by default, and at least 4 KiB. A larger one is
     /// destroyed unread. Memory out of line does not count: it is never copied into the buffer, and payloads of more than
-    /// 64 KiB come that way by themselves.
+    /// 64 KiB come that way by themselves, so that only foreign senders need more.
     pub fn largest_message(mut self, bytes: usize) -> Self {
         self.manner.largest_message = bytes;
         self
