@@ -1,5 +1,8 @@
 //! A message inside the embedded kernel: its rights are the kernel's, its bytes a private copy.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::memory::Region;
 use super::port::PortId;
 use crate::mach::{audit_token_t, mach_msg_id_t, mach_msg_size_t, security_token_t};
@@ -95,6 +98,30 @@ pub(super) struct Message {
     pub(super) sender: Sender,
     /// Link and export whose credit the message used up, to be returned when it is taken.
     pub(super) credit: Option<(u32, u32)>,
+    /// What the message takes of what its sender may have here; given back with the message.
+    pub(super) _charge: Option<Charge>,
+}
+
+/// Bytes that a peer's message holds in this process, out of what all of that peer's may hold.
+#[derive(Debug)]
+pub(super) struct Charge {
+    held: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Charge {
+    /// Takes `bytes` more, as long as no more than `limit` are held then.
+    pub(super) fn take(held: &Arc<AtomicUsize>, bytes: usize, limit: usize) -> Option<Self> {
+        let charge = Self { held: held.clone(), bytes };
+        let before = held.fetch_add(bytes, Ordering::Relaxed);
+        (before + bytes <= limit).then_some(charge)
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Message {
@@ -111,6 +138,7 @@ impl Message {
             bytes,
             sender: Sender::KERNEL,
             credit: None,
+            _charge: None,
         }
     }
 
@@ -126,6 +154,7 @@ impl Message {
             items: Vec::new(),
             bytes: self.bytes.clone(),
             credit: None,
+            _charge: None,
             ..*self
         })
     }

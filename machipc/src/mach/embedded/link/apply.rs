@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::kernel::{Doomed, Kernel};
 use super::super::memory::{MemoryError, Region};
-use super::super::message::{Carried, Item, Message, Right, Sender};
+use super::super::message::{Carried, Charge, Item, Message, Right, Sender};
 use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
@@ -14,7 +14,10 @@ use super::frame::{
     ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, Reader,
     TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
-use super::{Breach, Export, Frame, Handshake, Identity, Memory, NO_IDENTITY, RIGHTS_MAX, handshake};
+use super::{
+    Breach, Export, FD_COST, Frame, HELD_MAX, Handshake, ITEM_COST, Identity, Memory, NO_IDENTITY,
+    RIGHTS_MAX, handshake,
+};
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
     MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
@@ -241,6 +244,9 @@ impl Kernel {
         if large || !bytes.len().is_multiple_of(4) || head.complex > 1 || head.kernel > 1 {
             return Err(Breach);
         }
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let cost = body.len() + fds.len() * FD_COST + head.item_count as usize * ITEM_COST;
+        let charge = Charge::take(&link.held_here, cost, HELD_MAX).ok_or(Breach)?;
         let mut private = recycle::take();
         private.extend_from_slice(bytes);
         let (destination, credit) = self.take_destination(id, head.export, head.to)?;
@@ -256,6 +262,7 @@ impl Kernel {
             bytes: private,
             sender,
             credit,
+            _charge: Some(charge),
         };
         let filled = self.fill(id, &mut message, &head, item_bytes, fds);
         if filled.is_err() {

@@ -13,6 +13,8 @@ mod transmit;
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 pub(super) use frame::{Frame, Identity, NO_IDENTITY};
@@ -41,6 +43,11 @@ const PACKETS_AT_ONCE: usize = 1024;
 /// else has to be said cannot wait for a peer that does not read.
 const WAITING_BYTES_MAX: usize = 256 * 1024 * 1024;
 const WAITING_FDS_MAX: usize = 256;
+/// Bytes that the messages of one peer may hold here until they are received; beyond them the link ends. Each item counts a page, which it may
+/// take; a descriptor counts more, since there are few descriptors and few mappings.
+const HELD_MAX: usize = 1024 * 1024 * 1024;
+const ITEM_COST: usize = 4096;
+const FD_COST: usize = 64 * 1024;
 /// Up to this many links are all looked at; of more only those that are watched.
 const SCANNED: usize = 16;
 /// Ids of links: a generation above, an index below.
@@ -140,6 +147,8 @@ pub(super) struct Link {
     /// Bytes and descriptors in `waiting`.
     waiting_bytes: usize,
     waiting_fds: usize,
+    /// Bytes that the peer's messages hold here.
+    held_here: Arc<AtomicUsize>,
     /// The peer broke the protocol: nothing is read from it any more.
     broken: bool,
 }
@@ -571,6 +580,7 @@ impl Kernel {
             held: false,
             waiting_bytes: 0,
             waiting_fds: 0,
+            held_here: Arc::default(),
             broken: false,
         })
     }
