@@ -464,6 +464,16 @@ impl Links {
         })
     }
 
+    /// Whether two links lead to the same process.
+    fn is_same_peer(&self, one: u32, other: u32) -> bool {
+        let peer = |id: u32| {
+            let (generation, link) = self.slots.get((id & ((1 << INDEX_BITS) - 1)) as usize)?;
+            let link = link.as_deref().filter(|_| *generation == id >> INDEX_BITS)?;
+            (!link.unidentified).then_some((link.nonce, link.peer.audit.val[5]))
+        };
+        one == other || (peer(one).is_some() && peer(one) == peer(other))
+    }
+
     /// Other links to this link's peer. There is more than one where the two connected at the same time, or were introduced; a death that
     /// is seen on one comes after all messages on the others.
     fn to_same_peer(&mut self, id: u32) -> Vec<u32> {

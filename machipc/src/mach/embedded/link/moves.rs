@@ -137,8 +137,10 @@ impl Kernel {
         {
             return Err(Breach);
         }
+        // Whoever can send to a port knows its identity, so that alone does not turn rights that came from others into this port's.
         let known = link.imports.get(&held).copied().or_else(|| self.known(identity));
-        let port = match known.filter(|&port| matches!(self.port(port).home, Home::Link { .. })) {
+        let from_peer = |home| matches!(home, Home::Link { link, .. } if self.links.is_same_peer(link, id));
+        let port = match known.filter(|&port| from_peer(self.port(port).home)) {
             Some(port) => {
                 self.bring_home(port);
                 port
