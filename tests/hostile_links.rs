@@ -88,7 +88,7 @@ fn client() {
     while !stop.load(Ordering::Relaxed) {
         assert_eq!(client.call(|reply| Sum::Next { number: calls, reply }).unwrap(), calls + 1);
         calls += 1;
-        if calls % 64 == 0 {
+        if calls.is_multiple_of(64) {
             // New connections get through, too.
             let other = Client::<Sum>::connect_to(&std::env::var(NAME).unwrap()).unwrap();
             assert_eq!(

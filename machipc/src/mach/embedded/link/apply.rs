@@ -526,10 +526,8 @@ impl Kernel {
 
     /// Notes the identity of an export that the peer told otherwise than by a frame.
     pub(in super::super) fn expect_identity(&mut self, id: u32, export: u32, identity: Identity) {
-        if let Some(link) = self.links.get_mut(id) {
-            if identity != NO_IDENTITY {
-                link.identities.insert(export, identity);
-            }
+        if let Some(link) = self.links.get_mut(id).filter(|_| identity != NO_IDENTITY) {
+            link.identities.insert(export, identity);
         }
     }
 
