@@ -1,5 +1,8 @@
 //! A table of values under small, reused indices.
 
+/// Unused slots that are no crowd.
+const KEPT: usize = 1024;
+
 /// Values of `T`, each under an index that stays the same until the value is removed.
 pub(super) struct Slab<T> {
     slots: Vec<Option<T>>,
@@ -31,7 +34,26 @@ impl<T> Slab<T> {
     pub(super) fn remove(&mut self, index: u32) -> Option<T> {
         let value = self.slots.get_mut(index as usize)?.take()?;
         self.free.push(index);
+        // Looked at now and then only: a look goes through the whole table.
+        if self.free.len().is_multiple_of(KEPT) && self.free.len() > self.slots.len() / 8 * 7 {
+            self.trim();
+        }
         Some(value)
+    }
+
+    /// Gives back the room at the end that a crowd has left.
+    fn trim(&mut self) {
+        let before = self.slots.len();
+        while self.slots.last().is_some_and(Option::is_none) {
+            self.slots.pop();
+        }
+        let len = self.slots.len();
+        if len <= before / 2 {
+            self.slots.shrink_to_fit();
+        }
+        if len < before {
+            self.free.retain(|&index| (index as usize) < len);
+        }
     }
 
     /// Takes every value out.
