@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod hosts;
 pub mod process;
 
 use std::sync::atomic::{AtomicU32, Ordering};
