@@ -136,9 +136,11 @@ impl Task {
                     _ => Err(BOOTSTRAP_NO_MEMORY),
                 };
             }
-            let link = match kernel.links.find(&welcome.nonce, &peer) {
-                Some(link) if welcome.existing => link,
-                _ if welcome.existing => return Ok(None),
+            let link = match welcome.existing {
+                number if number != 0 => match kernel.links.find_number(number, &peer) {
+                    Some(link) => link,
+                    None => return Ok(None),
+                },
                 _ => {
                     let link = kernel.add_link(socket, Memory::Ours(ends), Some((peer, welcome.nonce)));
                     let link = link.ok_or(BOOTSTRAP_NO_MEMORY)?;
@@ -244,7 +246,7 @@ impl Kernel {
         let mut welcome = Welcome {
             nonce: self.links.nonce,
             code: BOOTSTRAP_SUCCESS,
-            existing: false,
+            existing: 0,
             export: 0,
             credits: 0,
             identity: [0; 16],
@@ -273,7 +275,7 @@ impl Kernel {
             return;
         }
         let existing = self.links.find(&hello.nonce, &hello.peer).filter(|_| !introduced);
-        welcome.existing = existing.is_some();
+        welcome.existing = existing.map_or(0, |link| self.links.number(link));
         let (link, answer_on) = match existing {
             Some(link) => (link, Some(socket)),
             None => {

@@ -38,8 +38,9 @@ pub(in super::super) struct Welcome {
     pub(in super::super) nonce: Nonce,
     /// A bootstrap code.
     pub(in super::super) code: kern_return_t,
-    /// The right goes over the link that the two processes have already; this connection ends.
-    pub(in super::super) existing: bool,
+    /// The number of the link that the two processes have already and that the right goes over; this connection ends. 0: this connection
+    /// becomes the link.
+    pub(in super::super) existing: u64,
     pub(in super::super) export: u32,
     pub(in super::super) credits: u32,
     pub(in super::super) identity: Identity,
@@ -130,13 +131,14 @@ pub(in super::super) fn send_welcome(
     welcome: &Welcome,
     introduction: Option<OwnedFd>,
 ) -> rustix::io::Result<()> {
-    let mut packet = vec![WELCOME, u8::from(welcome.existing), 0, 0];
+    let mut packet = vec![WELCOME, 0, 0, 0];
     packet.extend_from_slice(&VERSION.to_le_bytes());
     packet.extend_from_slice(&welcome.nonce);
     for word in [welcome.code as u32, welcome.export, welcome.credits] {
         packet.extend_from_slice(&word.to_le_bytes());
     }
     packet.extend_from_slice(&welcome.identity);
+    packet.extend_from_slice(&welcome.existing.to_le_bytes());
     let sent = match &introduction {
         Some(introduction) => socket::send(socket, &packet, &[introduction.as_fd()]),
         None => socket::send(socket, &packet, &[]),
@@ -167,10 +169,11 @@ fn parse_welcome(bytes: &[u8]) -> Option<Welcome> {
     let nonce = reader.take(16)?.try_into().ok()?;
     let (code, export, credits) = (reader.word()?, reader.word()?, reader.word()?);
     let identity = reader.take(16)?.try_into().ok()?;
+    let existing = u64::from_le_bytes(reader.take(8)?.try_into().ok()?);
     (kind & 0xff == u32::from(WELCOME) && version == VERSION).then_some(Welcome {
         nonce,
         code: code as kern_return_t,
-        existing: kind >> 8 & 0xff != 0,
+        existing,
         export,
         credits,
         identity,

@@ -464,6 +464,24 @@ impl Links {
         })
     }
 
+    /// What both sides of a link call it; 0 is none.
+    pub(super) fn number(&mut self, id: u32) -> u64 {
+        self.get_mut(id).map_or(0, |link| link.tx.memory_number())
+    }
+
+    /// The link that a peer calls by that number. A peer that was introduced may have said who it is only now.
+    pub(super) fn find_number(&mut self, number: u64, peer: &Sender) -> Option<u32> {
+        let id = self.ids().into_iter().find(|&id| self.number(id) == number)?;
+        let link = self.get_mut(id)?;
+        if link.unidentified {
+            // A hang-up that is read here shows again when the socket is polled; a bell does not, so the link is watched.
+            let _ = link.read_socket();
+            self.activate(id);
+        }
+        let link = self.get_mut(id)?;
+        (!link.unidentified && link.peer.audit.val[5] == peer.audit.val[5]).then_some(id)
+    }
+
     /// Whether two links lead to the same process.
     fn is_same_peer(&self, one: u32, other: u32) -> bool {
         let peer = |id: u32| {
@@ -476,7 +494,7 @@ impl Links {
 
     /// Other links to this link's peer. There is more than one where the two connected at the same time, or were introduced; a death that
     /// is seen on one comes after all messages on the others.
-    fn to_same_peer(&mut self, id: u32) -> Vec<u32> {
+    fn links_to_peer_of(&mut self, id: u32) -> Vec<u32> {
         let Some(link) = self.get_mut(id).filter(|link| !link.unidentified) else { return Vec::new() };
         let (nonce, pid) = (link.nonce, link.peer.audit.val[5]);
         let same = |link: &Link| link.nonce == nonce && link.peer.audit.val[5] == pid;
@@ -721,7 +739,7 @@ impl Kernel {
             self.drain_link(id);
             return;
         }
-        for sibling in self.links.to_same_peer(id) {
+        for sibling in self.links.links_to_peer_of(id) {
             self.drain_last(sibling);
         }
         self.drain_last(id);

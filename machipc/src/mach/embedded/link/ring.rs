@@ -36,6 +36,8 @@ const DIRECTION: usize = 512;
 /// The memory of a link.
 struct Memory {
     base: *mut u8,
+    /// The file's number: both sides can tell by it which link they speak of.
+    number: u64,
 }
 
 // SAFETY: the pointer is to a mapping that no thread owns; words in it are atomics, and data is copied under the roles of `Producer` and
@@ -53,6 +55,7 @@ impl Drop for Memory {
 
 impl Memory {
     fn map(fd: BorrowedFd<'_>) -> rustix::io::Result<Self> {
+        let number = rustix::fs::fstat(fd)?.st_ino;
         // SAFETY: no address is asked for, so no existing mapping is touched.
         let base = unsafe {
             rustix::mm::mmap(
@@ -66,7 +69,7 @@ impl Memory {
         }?;
         // SAFETY: mapped just now; the advice changes nothing in this process and keeps the memory from forked children.
         let _ = unsafe { rustix::mm::madvise(base, SIZE, Advice::LinuxDontFork) };
-        Ok(Self { base: base.cast() })
+        Ok(Self { base: base.cast(), number })
     }
 
     fn word(&self, direction: usize, offset: usize) -> &AtomicU32 {
@@ -124,6 +127,11 @@ pub(super) struct Producer {
 }
 
 impl Producer {
+    /// The number of the link's memory, the same on both sides and of no other link's.
+    pub(super) fn memory_number(&self) -> u64 {
+        self.memory.number
+    }
+
     /// How many bytes can be written.
     pub(super) fn room(&mut self, wanted: u32) -> Result<u32, Corrupt> {
         let room = CAPACITY - self.tail.wrapping_sub(self.head);
