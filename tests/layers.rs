@@ -32,7 +32,7 @@ const KNOW_THE_SYSTEM: &[&str] = &["mach", "thread_priority"];
 const SYSTEM_CRATES: &[&str] = &["libc", "mach2", "rustix"];
 /// Modules with unsafe code.
 const MAY_BE_UNSAFE: &[&str] = &["mach", "port", "thread_priority"];
-/// Lines of a file, blank ones not counted.
+/// Lines of code in a file. Comments are no reason to split one.
 const LINES_MAX: usize = 700;
 
 #[test]
@@ -72,7 +72,9 @@ fn no_floor_imports_a_higher_one() {
 fn files_are_short_enough_to_read() {
     each_file(|file| match file.lines {
         0..=LINES_MAX => Vec::new(),
-        lines => vec![format!("{lines} lines, at most {LINES_MAX}: look for the second subject in it")],
+        lines => {
+            vec![format!("{lines} lines of code, at most {LINES_MAX}: look for the second subject in it")]
+        }
     });
 }
 
@@ -85,6 +87,7 @@ struct File {
     path: Vec<String>,
     /// What the compiler reads, without comments and the contents of literals.
     code: String,
+    /// How many lines have code.
     lines: usize,
 }
 
@@ -138,8 +141,9 @@ fn read(root: &Path, file: &Path) -> File {
     let mut path: Vec<String> =
         module.iter().map(|part| part.to_str().expect("a name in UTF-8").to_owned()).collect();
     path.pop_if(|last| last == "mod" || last == "lib");
-    let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
-    File { name, path, code: code_of(&text), lines }
+    let code = code_of(&text);
+    let lines = code.lines().filter(|line| !line.trim().is_empty()).count();
+    File { name, path, code, lines }
 }
 
 /// The code without comments, and with empty literals in the place of texts and characters.
