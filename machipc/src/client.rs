@@ -217,7 +217,7 @@ impl<M: MachMessage + 'static> Client<M> {
             if outgoing.reply_wanted() {
                 return Err(self.encode_error("a request whose reply nobody waits for: make it with `call`"));
             }
-            let deadline = self.deadline.map_or(Deadline::never(), Deadline::after);
+            let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
             outgoing.copy_send(right).send(deadline).map_err(|error| self.send_error(error))
         })
     }

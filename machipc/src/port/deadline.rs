@@ -20,6 +20,8 @@ enum Kind {
     Never,
     Now,
     At(Instant),
+    /// So long from whenever the wait begins.
+    Lasting(Duration),
 }
 
 impl Deadline {
@@ -46,11 +48,17 @@ impl Deadline {
         Instant::now().checked_add(duration).map_or(Self::never(), Self::at)
     }
 
+    /// Waits for `duration` from whenever the wait begins, for a call that waits at most once: it costs no look at the clock.
+    pub(crate) const fn lasting(duration: Duration) -> Self {
+        Self(Kind::Lasting(duration))
+    }
+
     /// How long there is still to wait; `None` is for ever.
     pub fn remaining(&self) -> Option<Duration> {
         match self.0 {
             Kind::Never => None,
             Kind::Now => Some(Duration::ZERO),
+            Kind::Lasting(duration) => Some(duration),
             Kind::At(instant) => Some(instant.saturating_duration_since(Instant::now())),
         }
     }
@@ -67,6 +75,10 @@ impl Deadline {
             (Kind::Now, _) | (_, Kind::Now) => Self::now(),
             (Kind::Never, kind) | (kind, Kind::Never) => Self(kind),
             (Kind::At(a), Kind::At(b)) => Self::at(a.min(b)),
+            (Kind::Lasting(a), Kind::Lasting(b)) => Self::lasting(a.min(b)),
+            (Kind::Lasting(duration), at) | (at, Kind::Lasting(duration)) => {
+                Self::after(duration).min(Self(at))
+            }
         }
     }
 
