@@ -217,8 +217,9 @@ constants! {
 
     // ---- Limits.
 
-    /// Largest message that can be sent, in bytes (48 MiB - 68).
-    pub const MACH_MSG_SIZE_MAX: mach_msg_size_t = 50_331_580;
+    /// Largest message that can be sent, in bytes (48 MiB - 68). The name is ours: the headers' `MACH_MSG_SIZE_MAX` is the largest number of
+    /// the type.
+    pub const MACH_MSG_SEND_MAX: mach_msg_size_t = 50_331_580;
     /// Most rights in one message.
     pub const MACH_MSG_PORTS_MAX: u32 = 16_383;
     /// The count at which user references are pinned.

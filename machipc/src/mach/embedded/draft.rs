@@ -4,7 +4,7 @@ use super::memory::{self, MemoryError, Region};
 use crate::mach::{
     MACH_MSG_GUARD_FLAGS_MASK, MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND, MACH_MSG_GUARDED_PORT_DESCRIPTOR,
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_PORTS_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR,
-    MACH_MSG_PHYSICAL_COPY, MACH_MSG_PORT_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
+    MACH_MSG_PHYSICAL_COPY, MACH_MSG_PORT_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SEND_MAX,
     MACH_MSG_VIRTUAL_COPY, MACH_MSG_VM_KERNEL, MACH_MSGH_BITS_COMPLEX, MACH_MSGH_BITS_USER,
     MACH_SEND_INVALID_TYPE, MACH_SEND_MSG_TOO_SMALL, MACH_SEND_TOO_LARGE, mach_msg_header_t,
     mach_msg_return_t,
@@ -71,7 +71,7 @@ impl Draft {
         if size < size_of::<mach_msg_header_t>() || !size.is_multiple_of(4) {
             return Err(MACH_SEND_MSG_TOO_SMALL);
         }
-        if size > MACH_MSG_SIZE_MAX as usize {
+        if size > MACH_MSG_SEND_MAX as usize {
             return Err(MACH_SEND_TOO_LARGE);
         }
         // SAFETY: readable for `size` bytes by the caller's word, and a header fits.

@@ -19,7 +19,7 @@ use super::{
     RIGHTS_MAX, handshake,
 };
 use crate::mach::{
-    MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SIZE_MAX,
+    MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SEND_MAX,
     MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
     MACH_NOTIFY_SEND_ONCE, MACH_NOTIFY_SEND_POSSIBLE,
 };
@@ -240,7 +240,7 @@ impl Kernel {
         let head = Head::read(&mut reader).ok_or(Breach)?;
         let item_bytes = reader.take(head.items_len as usize).ok_or(Breach)?;
         let bytes = reader.rest();
-        let large = bytes.len() + 24 > MACH_MSG_SIZE_MAX as usize;
+        let large = bytes.len() + 24 > MACH_MSG_SEND_MAX as usize;
         if large || !bytes.len().is_multiple_of(4) || head.complex > 1 || head.kernel > 1 {
             return Err(Breach);
         }

@@ -1,12 +1,12 @@
 //! What goes over a link, as bytes. Everything a peer wrote is checked here or where it is applied; a breach ends the link.
 
-use crate::mach::MACH_MSG_SIZE_MAX;
+use crate::mach::MACH_MSG_SEND_MAX;
 
 /// Length, kind and descriptor count.
 pub(super) const HEAD: usize = 8;
 
 /// The longest frame: the largest message, with room for what its descriptors add.
-pub(super) const FRAME_MAX: usize = MACH_MSG_SIZE_MAX as usize + 16 * 1024 * 1024;
+pub(super) const FRAME_MAX: usize = MACH_MSG_SEND_MAX as usize + 16 * 1024 * 1024;
 
 /// Bytes of a message frame before its items.
 pub(super) const MESSAGE_HEAD: usize = 40;
