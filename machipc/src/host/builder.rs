@@ -236,8 +236,10 @@ impl<M: MachMessage + 'static> Prepared<M> {
     fn spawn(&mut self, index: usize) -> Result<(), Error> {
         let (core, port) = (self.host.core.clone(), self.host.port.clone());
         let (manner, priority) = (self.manner.clone(), self.priority);
+        // Linux shows fifteen bytes of it, and the names of one house begin alike.
+        let last = self.host.name().rsplit('.').next().unwrap_or_default();
         let thread = std::thread::Builder::new()
-            .name(format!("machipc {}", self.host.name()))
+            .name(format!("{last} host"))
             .spawn(move || {
                 if let Err(error) = priority.apply() {
                     let text =

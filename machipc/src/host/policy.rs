@@ -58,7 +58,7 @@ impl PeerPolicy {
         }
     }
 
-    /// Whether it lets every process of the host's own user pass, as the short cut must know.
+    /// Whether a closure decides, who may refuse the host's own process too.
     pub(crate) fn is_closure(&self) -> bool {
         matches!(self.0, Rule::When(_))
     }
