@@ -20,8 +20,12 @@ pub fn r_184_moved_port_keeps_its_queue() -> Outcome {
     }
     client.send_id(at_client, 6)?;
     owner.receive_id(at_owner, 6)?;
-    // Back here, with a message under way, and on to a third task; the owner in between goes away.
+    // Back here, with a message in its queue, and on to a third task; the owner in between goes away.
     client.send_id(at_client, 7)?;
+    let start = Instant::now();
+    while owner.ask(&format!("status {at_owner}"))?[4] == 0 {
+        expect!(start.elapsed().as_secs() < 15, "expected the message in the owner's queue, got none");
+    }
     let back = owner.fetch(at_owner, MOVE_RECEIVE)?;
     owner.exit()?;
     client.send_id(at_client, 8)?;

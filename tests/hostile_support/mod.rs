@@ -198,6 +198,8 @@ pub fn welcome() -> Vec<u8> {
         packet.extend_from_slice(&word.to_le_bytes());
     }
     packet.extend_from_slice(&[3; 16]);
+    // No link that the two have already.
+    packet.extend_from_slice(&[0; 8]);
     packet
 }
 
