@@ -224,6 +224,9 @@ struct Enemy {
     only: Option<u64>,
 }
 
+/// What a host may hold more than before, in KiB, when all its enemies have gone: memory that its allocator keeps.
+const GROWTH_MAX: usize = 16 * 1024;
+
 /// Kinds of states.
 const KINDS: u32 = 20;
 
@@ -653,7 +656,6 @@ fn a_host_serves_others_while_peers_break_the_protocol() {
     client.ends_well();
     println!("{states} states, seed {seed}, {calls} honest calls; {before:?} then {after:?}");
     assert!(calls > 0);
-    assert!(after.resident < before.resident + 16 * 1024, "memory grew: {before:?}, then {after:?}");
     drop(host.input.take());
     host.ends_well();
     std::fs::remove_dir_all(directory).unwrap();
@@ -669,7 +671,11 @@ fn settled(host: &mut Other, like: Option<Held>) -> Held {
         same = if now.counts() == last.counts() { same + 1 } else { 0 };
         let done = match like {
             // The honest client comes and goes: one link more or less, with its descriptor and memory.
-            Some(like) => now.counts().iter().zip(like.counts()).all(|(now, then)| *now <= then + 2),
+            Some(like) => {
+                let counted = now.counts().iter().zip(like.counts()).all(|(now, then)| *now <= then + 2);
+                // What peers left in the host's queue is served first.
+                counted && now.resident < like.resident + GROWTH_MAX
+            }
             None => same >= 20,
         };
         if done {

@@ -127,7 +127,10 @@ impl Kernel {
         let identity = reader.take(16).and_then(|bytes| bytes.try_into().ok()).ok_or(Breach)?;
         let requests = [reader.right().ok_or(Breach)?, reader.right().ok_or(Breach)?];
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let taken = link.assigned.contains_key(&export) || link.assigned.len() >= RIGHTS_MAX;
+        // The id of a receive right that has yet to come is taken, too, although its former owner may have let go of the port.
+        let taken = link.assigned.contains_key(&export)
+            || link.moved.contains_key(&export)
+            || link.assigned.len().max(link.moved.len()) >= RIGHTS_MAX;
         if export & ASSIGNED == 0
             || taken
             || limit > MACH_PORT_QLIMIT_MAX
