@@ -34,6 +34,8 @@ const SPELLINGS: &[Spelling<'_>] = &[
     trailer(&["mach_msg_audit_trailer_t"], &[("security", "msgh_trailer_type")]),
     trailer(&["mach_msg_context_trailer_t"], &[("audit", "msgh_trailer_type")]),
     trailer(&["mach_msg_mac_trailer_t"], &[("context", "msgh_trailer_type")]),
+    Spelling { ours: "kevent64_s", theirs: &["struct kevent64_s"], fields: &[], ends_before: None },
+    Spelling { ours: "timespec", theirs: &["struct timespec"], fields: &[], ends_before: None },
     Spelling {
         ours: "mach_notification_t",
         theirs: &[
@@ -79,7 +81,7 @@ fn main() {
         asserts.check(&format!("sizeof({}) == {}", integer.name, integer.size));
         asserts.check(&format!("(({})-1 < 0) == {}", integer.name, u8::from(integer.signed)));
     }
-    for ours in STRUCTS {
+    for ours in STRUCTS.iter().copied().flatten() {
         let mut spelled = SPELLINGS.iter().filter(|spelling| spelling.ours == ours.name).peekable();
         if spelled.peek().is_none() {
             asserts.structure(
@@ -90,7 +92,7 @@ fn main() {
         spelled.for_each(|spelling| asserts.structure(ours, spelling));
     }
     let mut unchecked = Vec::new();
-    for constant in CONSTANTS {
+    for constant in CONSTANTS.iter().copied().flatten() {
         if KERNEL_LIMITS.contains(&constant.name) || is_absent(constant.name) {
             unchecked.push(constant.name);
             asserts.absent(constant.name);
@@ -122,6 +124,7 @@ const PROLOGUE: &str = "\
 #include <mach/notify.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/event.h>
 
 ";
 
@@ -197,7 +200,7 @@ impl Asserts {
             "__builtin_types_compatible_p(__typeof__({}), {} ({}))",
             function.name,
             c_type(function.result),
-            arguments.join(", ")
+            if arguments.is_empty() { "void".to_owned() } else { arguments.join(", ") }
         ));
     }
 }
@@ -220,6 +223,8 @@ fn c_type(rust: &str) -> String {
         "c_char" => "char",
         "u32" => "unsigned int",
         "u64" => "uint64_t",
+        "kevent64_s" => "struct kevent64_s",
+        "timespec" => "struct timespec",
         named => named,
     }
     .to_owned()

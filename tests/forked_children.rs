@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use machipc::mach;
+use machipc::port::{Readiness, ReceiveRight};
 use machipc::{Client, Context, Error, Host};
 
 const ROLE: &str = "MACHIPC_TEST_FORK_ROLE";
@@ -75,6 +76,32 @@ fn a_child_starts_empty_and_reaches_its_parent_by_name() {
     assert_eq!(mach::mach_port_destroy(mach::mach_task_self(), port), mach::KERN_SUCCESS);
     assert!(Client::<String>::connect_to(&name).is_ok());
     drop(host);
+}
+
+#[test]
+fn a_childs_descriptors_are_not_its_parents() {
+    let port = ReceiveRight::<()>::new().expect("a port");
+    let [readiness, inherited] = [(); 2].map(|()| Readiness::new(&port).expect("a descriptor"));
+    drop(port.make_send_once().expect("a right"));
+    let code = in_forked_child(|| {
+        if inherited.is_ready().is_ok() {
+            return 1;
+        }
+        // It takes the number that the parent's descriptor has, which is none of the child's.
+        let mine = loop {
+            use std::os::fd::AsRawFd;
+            let Ok(file) = std::fs::File::open("/dev/null") else { return 2 };
+            match file.as_raw_fd() {
+                fd if fd == inherited.as_raw_fd() => break file,
+                fd if fd > inherited.as_raw_fd() => return 3,
+                _ => std::mem::forget(file),
+            }
+        };
+        drop(inherited);
+        if mine.metadata().is_err() { 4 } else { 0 }
+    });
+    assert_eq!(code, 0);
+    assert!(readiness.is_ready().expect("the parent's own"));
 }
 
 /// Not a test of its own: the process that the test below starts.

@@ -521,6 +521,61 @@ pub fn fileport_makefd(port: mach_port_t) -> core::ffi::c_int {
     imp::fileport_makefd(port)
 }
 
+/// Opens a descriptor that tells when `name`, a receive right or a port set, has something to receive, and stores it.
+///
+/// The descriptor is for `poll(2)`, `select(2)`, `epoll(7)` and `kqueue(2)` alone; nothing is read from it. It becomes
+/// readable when a message waits on the port, or on a member of the set whenever that joined, and when the receive
+/// right moves away or dies or the set is destroyed, so that a receive then tells of it. It may be readable without a
+/// reason. On Linux it stops being readable once nothing is left to receive; on Darwin, whose `kqueue` notices that only
+/// when it is asked, once [`readiness_check`] has said so. So this never sleeps while there is something, on either
+/// system and with level-triggered as well as edge-triggered polling:
+///
+/// 1. receive without waiting until nothing is there,
+/// 2. [`readiness_check`]: if it says true, begin again,
+/// 3. wait until the descriptor is readable, and begin again.
+///
+/// The descriptor is close-on-exec, a forked child has none of it, and [`readiness_close`] alone may close it. With no
+/// descriptor open messages cost nothing more. `EVFILT_MACHPORT` in `kqueue(2)`; on Linux an `eventfd(2)`.
+///
+/// # Errors
+/// `KERN_INVALID_NAME` for an unknown name, `KERN_INVALID_RIGHT` for one that cannot be received from,
+/// `KERN_RESOURCE_SHORTAGE` when the process may open no more files.
+///
+/// # Safety
+/// `descriptor` is valid for one write.
+#[inline]
+pub unsafe fn readiness_open(name: mach_port_name_t, descriptor: *mut core::ffi::c_int) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::readiness_open(name, descriptor) }
+}
+
+/// Stores whether there is something to receive where `descriptor` watches. After false the descriptor becomes readable
+/// when something comes, and whatever came before this call would have made it true.
+///
+/// # Errors
+/// `KERN_INVALID_ARGUMENT` for a descriptor that is not of [`readiness_open`], or is a parent process's.
+///
+/// # Safety
+/// `ready` is valid for one write; `descriptor` is of [`readiness_open`].
+#[inline]
+pub unsafe fn readiness_check(descriptor: core::ffi::c_int, ready: *mut bool) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::readiness_check(descriptor, ready) }
+}
+
+/// Closes a descriptor of [`readiness_open`].
+///
+/// # Errors
+/// As [`readiness_check`].
+///
+/// # Safety
+/// `descriptor` is of [`readiness_open`] in this very process, and nothing uses it any more.
+#[inline]
+pub unsafe fn readiness_close(descriptor: core::ffi::c_int) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::readiness_close(descriptor) }
+}
+
 /// What a return code means, in words.
 #[inline]
 pub fn mach_error_string(code: kern_return_t) -> &'static str {

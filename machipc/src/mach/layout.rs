@@ -6,10 +6,10 @@
 
 /// Every name for an integer type.
 pub const INTEGERS: &[Integer] = super::types::INTEGERS;
-/// Every struct.
-pub const STRUCTS: &[Struct] = super::types::STRUCTS;
-/// Every constant.
-pub const CONSTANTS: &[Constant] = super::constants::CONSTANTS;
+/// Every struct, by the header it is from.
+pub const STRUCTS: &[&[Struct]] = &[super::types::STRUCTS, super::kqueue::STRUCTS];
+/// Every constant, likewise.
+pub const CONSTANTS: &[&[Constant]] = &[super::constants::CONSTANTS, super::kqueue::CONSTANTS];
 /// Every function that the Apple backend calls.
 pub const FUNCTIONS: &[Function] = super::prototypes::FUNCTIONS;
 

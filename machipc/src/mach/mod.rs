@@ -14,6 +14,8 @@
 //! 5. **Signals** interrupt a wait only where `MACH_SEND_INTERRUPT` or `MACH_RCV_INTERRUPT` asks for it.
 //! 6. **Threads** may make any call at any time.
 //! 7. **Received memory** belongs to the receiver until `vm_deallocate`; what was sent is a snapshot.
+//! 8. **Readiness**: the calls `readiness_*` are not Mach's. They stand for what each system has to wait for messages and
+//!    for files at once; [`readiness_open`] says how they are used.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.
@@ -26,6 +28,7 @@ pub mod layout;
 
 mod calls;
 mod constants;
+mod kqueue;
 #[macro_use]
 mod prototypes;
 mod types;

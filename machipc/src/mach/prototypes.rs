@@ -138,6 +138,18 @@ macro_rules! prototypes {
                 // <mach/mach_error.h>
                 safe fn mach_error_string(code: kern_return_t) -> *mut c_char;
 
+                // <sys/event.h>
+                safe fn kqueue() -> c_int;
+                unsafe fn kevent64(
+                    queue: c_int,
+                    changes: *const kevent64_s,
+                    change_count: c_int,
+                    events: *mut kevent64_s,
+                    event_count: c_int,
+                    flags: u32,
+                    timeout: *const timespec
+                ) -> c_int;
+
                 // <sys/fileport.h>
                 unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int;
                 safe fn fileport_makefd(port: mach_port_t) -> c_int;

@@ -5,7 +5,8 @@
 //! when the send fails. The type that they carry says which messages the port's receiver expects.
 //!
 //! [`Outgoing`] builds a message and sends it. [`Received`] is a message that came, and owns all that came with it:
-//! whatever the receiver does not expect is destroyed, down to the last name and page.
+//! whatever the receiver does not expect is destroyed, down to the last name and page. [`Readiness`] is for those who
+//! wait for messages and for files at once.
 //!
 //! ```
 //! use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight};
@@ -33,6 +34,7 @@ mod notification;
 mod ool;
 mod outgoing;
 mod port_set;
+mod readiness;
 mod receive_right;
 mod received;
 mod reply_right;
@@ -52,6 +54,7 @@ pub use notification::Notification;
 pub use ool::OolBuffer;
 pub use outgoing::Outgoing;
 pub use port_set::PortSet;
+pub use readiness::Readiness;
 pub use receive_right::ReceiveRight;
 pub use received::Received;
 pub use reply_right::ReplyRight;

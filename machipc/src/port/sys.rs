@@ -217,6 +217,34 @@ pub(super) fn extract_member(name: u32, set: u32) -> Result<(), MachError> {
     check(mach::mach_port_extract_member(mach_task_self(), name, set), "mach_port_extract_member")
 }
 
+/// Opens a descriptor that tells when there is something to receive from a port or port set.
+pub(super) fn readiness_open(name: u32) -> Result<i32, MachError> {
+    let mut descriptor = -1;
+    // SAFETY: `descriptor` is valid for one write.
+    let code = unsafe { mach::readiness_open(name, &mut descriptor) };
+    check(code, "readiness_open").map(|()| descriptor)
+}
+
+/// Whether there is something to receive.
+///
+/// # Safety
+/// `descriptor` is of [`readiness_open`].
+pub(super) unsafe fn readiness_check(descriptor: i32) -> Result<bool, MachError> {
+    let mut ready = false;
+    // SAFETY: `ready` is valid for one write; the rest is the caller's duty.
+    let code = unsafe { mach::readiness_check(descriptor, &mut ready) };
+    check(code, "readiness_check").map(|()| ready)
+}
+
+/// Closes a descriptor.
+///
+/// # Safety
+/// `descriptor` is of [`readiness_open`] in this process, and nothing uses it any more.
+pub(super) unsafe fn readiness_close(descriptor: i32) {
+    // SAFETY: the caller's duty. It fails only for a descriptor that is none.
+    let _ = unsafe { mach::readiness_close(descriptor) };
+}
+
 /// Maps zeroed memory; returns its address.
 pub(super) fn vm_allocate(size: usize) -> Result<usize, MachError> {
     let mut address = 0;

@@ -6,7 +6,10 @@ use core::{
     sync::atomic::AtomicU32,
 };
 
-use crate::mach::types::*;
+use crate::mach::{
+    kqueue::{kevent64_s, timespec},
+    types::*,
+};
 
 pub(super) use mach2::boolean::boolean_t;
 

@@ -5,6 +5,7 @@
 //! safe. `mach_msg` restarts after a signal inside libSystem unless the options ask otherwise, as the seam promises.
 
 mod foreign;
+mod readiness;
 
 use core::{
     ffi::{CStr, c_char},
@@ -26,6 +27,7 @@ pub(super) use mach2::{
         mach_port_allocate, mach_port_extract_right, mach_port_get_attributes, mach_port_request_notification,
     },
 };
+pub(super) use readiness::{readiness_check, readiness_close, readiness_open};
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("machipc needs a 64-bit Apple target: messages are laid out as LP64 has them");

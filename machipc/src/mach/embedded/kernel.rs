@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::link::{Frame, Links};
 use super::message::{Carried, Item, Message, Right};
 use super::port::{Home, Port, PortId, PortSet, SetId};
+use super::readiness::Readinesses;
 use super::request::Kind;
 use super::services::Services;
 use super::slab::Slab;
@@ -39,6 +40,7 @@ pub(super) struct Kernel {
     pub(super) waiters: Slab<Waiter>,
     pub(super) links: Links,
     pub(super) services: Services,
+    pub(super) readiness: Readinesses,
     pub(super) doomed: Vec<Doomed>,
     pub(super) wakes: Vec<Arc<Parker>>,
 }
@@ -52,6 +54,7 @@ impl Kernel {
             waiters: Slab::new(),
             links: Links::new(),
             services: Services::new(),
+            readiness: Readinesses::new(),
             doomed: Vec::new(),
             wakes: Vec::new(),
         }
@@ -477,6 +480,7 @@ impl Kernel {
 
     /// Tells every thread that receives from this port itself that it has gone or moved away.
     pub(super) fn wake_receivers_changed(&mut self, id: PortId) {
+        self.receive_right_lost(id);
         for waiter in core::mem::take(&mut self.port_mut(id).receivers) {
             self.finish(waiter, Outcome::PortChanged);
         }
@@ -486,6 +490,7 @@ impl Kernel {
     pub(super) fn leave_sets(&mut self, id: PortId) {
         for set in core::mem::take(&mut self.port_mut(id).sets) {
             self.set_mut(set).members.retain(|&member| member != id);
+            self.members_changed(set);
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
 //! | `memory`, `fileport` | out-of-line memory, files |
 //! | `recycle` | buffers used again |
+//! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
 
@@ -31,6 +32,7 @@ mod names;
 mod poll;
 mod port;
 mod queue;
+mod readiness;
 mod recycle;
 mod request;
 mod requests;
@@ -632,6 +634,20 @@ pub(super) fn fileport_makefd(port: mach_port_t) -> c_int {
         Ok(fd) => fd.into_raw_fd(),
         Err(error) => fail(error),
     }
+}
+
+pub(super) unsafe fn readiness_open(name: mach_port_name_t, descriptor: *mut c_int) -> kern_return_t {
+    // SAFETY: `descriptor` is valid for a write by the caller's word.
+    unsafe { store(on_task(TASK_SELF, |kernel| kernel.open_readiness(name)), descriptor) }
+}
+
+pub(super) unsafe fn readiness_check(descriptor: c_int, ready: *mut bool) -> kern_return_t {
+    // SAFETY: `ready` is valid for a write by the caller's word.
+    unsafe { store(on_task(TASK_SELF, |kernel| kernel.is_ready(descriptor)), ready) }
+}
+
+pub(super) unsafe fn readiness_close(descriptor: c_int) -> kern_return_t {
+    code(on_task(TASK_SELF, |kernel| kernel.close_readiness(descriptor)))
 }
 
 /// Sets `errno` and returns -1.

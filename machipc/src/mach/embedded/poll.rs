@@ -51,6 +51,8 @@ impl Key {
 
 /// How often the janitor looks whether somebody leads.
 const JANITOR_PERIOD: Duration = Duration::from_millis(5);
+/// The same while somebody polls a descriptor for messages instead of waiting in `mach_msg`.
+const JANITOR_PERIOD_POLLED: Duration = Duration::from_micros(500);
 /// The longest that a leader spins before it sleeps: about what a wake-up from another processor costs.
 const SPIN_MAX: Duration = Duration::from_micros(50);
 /// Spins in a row that may fail before they get shorter: a wake-up on each side lies between two that sleep and two that spin.
@@ -80,6 +82,8 @@ pub(super) struct Poller {
     /// Spins in a row that found nothing.
     failures: AtomicU32,
     several_cpus: bool,
+    /// There are descriptors that somebody polls for messages (see `readiness`).
+    polled: AtomicBool,
 }
 
 impl Poller {
@@ -102,6 +106,7 @@ impl Poller {
             drains: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             several_cpus: cpus > 1,
+            polled: AtomicBool::new(false),
         })
     }
 
@@ -139,6 +144,13 @@ impl Poller {
     pub(super) fn rouse(&self) {
         if self.asleep.load(Ordering::SeqCst) {
             self.ring();
+        }
+    }
+
+    /// Notes whether somebody polls descriptors for messages: then threads that do not lead depend on the janitor.
+    pub(super) fn set_polled(&self, polled: bool) {
+        if self.polled.swap(polled, Ordering::SeqCst) != polled {
+            self.wake_janitor();
         }
     }
 
@@ -379,7 +391,8 @@ impl Task {
             if poller.deep.load(Ordering::SeqCst) == 1 {
                 std::thread::park();
             } else {
-                std::thread::park_timeout(JANITOR_PERIOD);
+                let polled = poller.polled.load(Ordering::SeqCst);
+                std::thread::park_timeout(if polled { JANITOR_PERIOD_POLLED } else { JANITOR_PERIOD });
             }
             let leads = poller.leads.load(Ordering::Relaxed);
             if leads == before && poller.try_lead() {

@@ -31,6 +31,7 @@ impl Kernel {
             Home::Space | Home::Transit(_) => {
                 if let Some(message) = self.hand_over(id, message) {
                     self.port_mut(id).queue.push_back(message);
+                    self.queue_changed(id);
                 }
             }
         }
@@ -79,6 +80,7 @@ impl Kernel {
         }
         match self.port_mut(id).queue.pop_front() {
             Some(message) => {
+                self.queue_changed(id);
                 self.fill_free_slots(id);
                 Found::Message(self.number(id, message))
             }

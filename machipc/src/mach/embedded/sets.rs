@@ -26,6 +26,7 @@ impl Kernel {
     /// The set goes; its members stay, and threads that wait on it are told.
     pub(super) fn destroy_set(&mut self, name: mach_port_name_t, id: SetId) {
         self.free_name(name);
+        self.set_lost(id);
         let Some(set) = self.sets.remove(id.0) else { return };
         for member in set.members {
             self.port_mut(member).sets.retain(|&held| held != id);
@@ -44,6 +45,7 @@ impl Kernel {
         self.port_mut(port).sets.push(set);
         self.set_mut(set).members.push_back(port);
         self.serve_set(set);
+        self.members_changed(set);
         Ok(())
     }
 
@@ -55,6 +57,7 @@ impl Kernel {
         }
         self.port_mut(port).sets.retain(|&held| held != set);
         self.set_mut(set).members.retain(|&member| member != port);
+        self.members_changed(set);
         Ok(())
     }
 

@@ -136,6 +136,7 @@ impl Task {
         if kernel.links.poller.is_none() {
             let poller: &'static Poller = Box::leak(Box::new(Poller::new()?));
             kernel.links.poller = Some(poller);
+            poller.set_polled(kernel.has_readiness());
             if self.poller.set(poller).is_ok() {
                 self.start_janitor(poller);
             }
@@ -152,6 +153,7 @@ impl Task {
         let mut kernel = self.lock();
         let result = f(&mut kernel);
         kernel.bury_doomed();
+        kernel.settle_readiness();
         if core::mem::take(&mut kernel.links.changed)
             && let Some(poller) = kernel.links.poller
         {
