@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &[
         "client",
         "context",
+        "driver",
         "endpoint",
         "error",
         "host",

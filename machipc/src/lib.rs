@@ -136,6 +136,8 @@ pub mod registry;
 
 mod client;
 mod context;
+#[allow(dead_code, unused_imports, reason = "the first users come with the next changes")]
+mod driver;
 mod endpoint;
 mod error;
 mod host;

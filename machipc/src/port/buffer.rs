@@ -74,6 +74,16 @@ impl MessageBuffer {
     pub fn largest(&self) -> usize {
         self.largest
     }
+
+    /// Whether its memory is no more than a common message needs.
+    pub(crate) fn is_small(&self) -> bool {
+        self.bytes.capacity() <= 2 * FIRST_SIZE
+    }
+
+    /// Takes the memory out, with the message in it, into a buffer of its own. What is left is empty and has the same limits.
+    pub(crate) fn split_off(&mut self) -> Self {
+        Self { bytes: core::mem::take(&mut self.bytes), ..*self }
+    }
 }
 
 impl Default for MessageBuffer {

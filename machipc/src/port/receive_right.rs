@@ -184,6 +184,15 @@ impl<M> ReceiveRight<M> {
         received::receive(self.name(), buffer, deadline)
     }
 
+    /// Destroys the port, but keeps others from getting its name until the value that is returned is dropped: a dead name is
+    /// not given away. For whoever may still hold a message that came to the port, and knows it by its name. `None` when
+    /// the port was gone already, or there was no room to keep the name.
+    pub(crate) fn retire(&self) -> Option<SendRight<M>> {
+        let keeper = self.make_send().ok();
+        destroy(self.cell.take(), self.guard);
+        keeper
+    }
+
     pub(super) const fn own(name: u32) -> Self {
         Self::guarded(name, 0)
     }

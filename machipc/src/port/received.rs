@@ -133,8 +133,8 @@ impl<'b> Received<'b> {
         })
     }
 
-    /// Takes ownership of the message in `buffer`, which the kernel has put there.
-    fn parse(buffer: &'b mut MessageBuffer) -> Self {
+    /// Takes ownership of the message in `buffer`, which the kernel has put there and nobody has taken before.
+    pub(super) fn parse(buffer: &'b mut MessageBuffer) -> Self {
         let bytes = buffer.bytes.as_mut_bytes();
         // The kernel keeps its own format; fields that were missing would read as zero, and nothing would be taken out.
         let field = |offset| descriptor::word(bytes, offset).unwrap_or(0);
@@ -358,8 +358,19 @@ pub(super) fn receive<'b>(
     buffer: &'b mut MessageBuffer,
     deadline: Deadline,
 ) -> Result<Received<'b>, MachError> {
+    receive_raw(port, buffer, deadline)?;
+    Ok(Received::parse(buffer))
+}
+
+/// Waits for a message on `port` and leaves it in `buffer`, where nobody owns yet what came with it: [`Received::parse`] it
+/// once.
+pub(super) fn receive_raw(
+    port: u32,
+    buffer: &mut MessageBuffer,
+    deadline: Deadline,
+) -> Result<(), MachError> {
     let code = attempt(port, buffer, deadline, true);
-    settle(port, buffer, deadline, code)
+    settle_raw(port, buffer, deadline, code)
 }
 
 /// Makes the best of what a receive into `buffer` answered: waits on, receives again with more room, or takes the message.
@@ -367,12 +378,22 @@ pub(super) fn settle<'b>(
     port: u32,
     buffer: &'b mut MessageBuffer,
     deadline: Deadline,
-    mut code: mach::mach_msg_return_t,
+    code: mach::mach_msg_return_t,
 ) -> Result<Received<'b>, MachError> {
+    settle_raw(port, buffer, deadline, code)?;
+    Ok(Received::parse(buffer))
+}
+
+fn settle_raw(
+    port: u32,
+    buffer: &mut MessageBuffer,
+    deadline: Deadline,
+    mut code: mach::mach_msg_return_t,
+) -> Result<(), MachError> {
     loop {
         let error = MachError::new(code, "mach_msg");
         match error.plain() {
-            mach::MACH_MSG_SUCCESS => return Ok(Received::parse(buffer)),
+            mach::MACH_MSG_SUCCESS => return Ok(()),
             mach::MACH_RCV_BODY_ERROR => {
                 // Something that the message carried did not fit into this process. The rest did, and is destroyed.
                 drop(Received::parse(buffer));
@@ -497,7 +518,7 @@ fn mismatch(index: u32, wanted: &str, found: &Descriptor) -> DecodeError {
 const BITS: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_bits);
 const SIZE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_size);
 const REMOTE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_remote_port);
-const LOCAL: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_local_port);
+pub(super) const LOCAL: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_local_port);
 const ID: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_id);
 const NOTIFICATION_VALUE: usize =
     core::mem::offset_of!(mach::mach_notification_t, not_value) - descriptor::HEADER;

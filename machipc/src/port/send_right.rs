@@ -93,6 +93,23 @@ impl<M> SendRight<M> {
             .map(SendOnceRight::from_previous)
     }
 
+    /// Asks for a send-possible notification to `notify` when the port's queue has room: at once if it has now, else when a
+    /// message leaves it. If the port is dead, or dies first, a dead-name notification comes instead.
+    ///
+    /// A name has one request, for this or for a dead-name notification. An earlier one is replaced and its right is returned.
+    ///
+    /// # Errors
+    /// `KERN_INVALID_ARGUMENT` for a right that has moved away or arrived dead.
+    pub fn notify_send_possible<N>(
+        &self,
+        notify: &ReceiveRight<N>,
+    ) -> Result<Option<SendOnceRight<()>>, MachError> {
+        let disposition = mach::MACH_MSG_TYPE_MAKE_SEND_ONCE;
+        let variant = mach::MACH_NOTIFY_SEND_POSSIBLE;
+        sys::request_notification(self.name(), variant, 1, notify.name(), disposition)
+            .map(SendOnceRight::from_previous)
+    }
+
     pub(super) const fn new(name: u32) -> Self {
         Self { cell: RightCell::new(name), message: PhantomData }
     }
