@@ -71,9 +71,9 @@ const BIT_FIELDS: &[(&str, &[&str])] = &[
 /// The kernel's own limits, which no public header has.
 const KERNEL_LIMITS: &[&str] = &["MACH_MSG_SEND_MAX", "MACH_MSG_PORTS_MAX", "MACH_PORT_UREFS_MAX"];
 
-/// Names of `<servers/bootstrap.h>` and `<sys/fileport.h>`, which Zig does not bring along. What `mach2` has of them
+/// Names of `<servers/bootstrap.h>`, `<sys/fileport.h>` and `<notify.h>`, which Zig does not bring along. What `mach2` has of them
 /// is compared in `machipc/src/mach/darwin/foreign.rs`.
-const ABSENT_PREFIXES: &[&str] = &["bootstrap_", "BOOTSTRAP_", "fileport_"];
+const ABSENT_PREFIXES: &[&str] = &["bootstrap_", "BOOTSTRAP_", "fileport_", "notify_"];
 
 fn main() {
     let mut asserts = Asserts { c: String::from(PROLOGUE), count: 0 };

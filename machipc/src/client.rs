@@ -51,8 +51,8 @@ enum Link<M: MachMessage + 'static> {
 
 /// How long a client waits that was not told otherwise.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-/// How long to wait between two looks for a host that is not there yet, at first and at most.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+/// How long to wait between two looks whether a host has died.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// How long a reply right may be gone before its host's death is to be seen. Systems end a process name by name.
 const DEATH_SHOWS: Duration = Duration::from_millis(100);
 
@@ -78,7 +78,7 @@ impl<M: MachMessage + 'static> Client<M> {
         Ok(Self::to(Link::Port(Arc::new(right)), name.into()))
     }
 
-    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear.
+    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear. It sleeps until the system tells of one.
     ///
     /// # Errors
     /// As [`connect`](Self::connect), with [`Error::NotFound`] only once the time is up.
@@ -91,17 +91,13 @@ impl<M: MachMessage + 'static> Client<M> {
     /// # Errors
     /// As [`connect_to`](Self::connect_to), with [`Error::NotFound`] only once the time is up.
     pub fn connect_to_timeout(name: &str, timeout: Duration) -> Result<Self, Error> {
-        let deadline = Deadline::after(timeout);
-        let mut pause = LOOK_AGAIN.0;
-        loop {
-            match Self::connect_to(name) {
-                Err(Error::NotFound { .. }) if !deadline.has_passed() => {
-                    std::thread::sleep(deadline.remaining().map_or(pause, |left| pause.min(left)));
-                    pause = (pause * 2).min(LOOK_AGAIN.1);
-                }
-                result => return result,
-            }
-        }
+        bootstrap::waiting(
+            name,
+            Deadline::after(timeout),
+            || Self::connect_to(name),
+            |error| matches!(error, Error::NotFound { .. }),
+            |error| look_up_error(name, error),
+        )
     }
 
     /// Makes a client of a right, for instance one that came in a message. It has no name: errors call it `(unnamed)`.
@@ -370,7 +366,7 @@ fn dies_soon<M>(right: &SendRight<M>) -> bool {
         if deadline.has_passed() {
             return false;
         }
-        std::thread::sleep(LOOK_AGAIN.0);
+        std::thread::sleep(LOOK_AGAIN);
     }
     true
 }

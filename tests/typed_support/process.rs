@@ -16,10 +16,16 @@ pub struct Peer {
 impl Peer {
     /// Starts this binary again to run only the test called `peer`, which asks [`role`] what to do.
     pub fn start(role: &str, arguments: &[&str]) -> Self {
+        Self::start_in(role, arguments, &[])
+    }
+
+    /// [`start`](Self::start), with these variables in its environment.
+    pub fn start_in(role: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let words = [&[role], arguments].concat().join("\n");
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["peer", "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, words)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

@@ -498,6 +498,37 @@ pub unsafe fn bootstrap_look_up(
     unsafe { imp::bootstrap_look_up(bootstrap, name, port) }
 }
 
+/// Asks to be told when a service of this name may have appeared. Not a call of Mach's: systems tell it in ways of their own.
+///
+/// It stores a port whose receive right the watch owns. Each message that comes there, whatever it holds, means that the name
+/// is worth looking up; it may come for no reason. No appearance is missed by who watches first, then looks the name up, and
+/// waits for a message only if it was not there; and who does so for each message, with a new watch. The caller receives
+/// from the port, and does nothing else with it, until [`bootstrap_unwatch`]. Where the system tells of no or not of all
+/// services, `look_again` says after how many milliseconds to look without having been told; else it is
+/// `MACH_MSG_TIMEOUT_NONE`.
+///
+/// On Linux the directory of names is watched by inotify; `look_again` is set only where the user has no inotify to
+/// spare. On Apple systems hosts of this library tell by notify(3) that they have checked in, and the name is looked up
+/// now and then for the sake of the others. Errors are `KERN_NO_SPACE` and `KERN_RESOURCE_SHORTAGE`.
+///
+/// # Safety
+/// `name` points to a C string of at most 127 bytes, `watch` is valid for one write.
+#[inline]
+pub unsafe fn bootstrap_watch(
+    bootstrap: mach_port_t,
+    name: *const core::ffi::c_char,
+    watch: *mut bootstrap_watch_t,
+) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::bootstrap_watch(bootstrap, name, watch) }
+}
+
+/// Ends what [`bootstrap_watch`] began; the port is gone afterwards. Called once for each watch.
+#[inline]
+pub fn bootstrap_unwatch(watch: &bootstrap_watch_t) {
+    imp::bootstrap_unwatch(watch);
+}
+
 /// The task's bootstrap port: what the `bootstrap_*` calls take first.
 #[inline]
 pub fn bootstrap_port() -> mach_port_t {

@@ -153,6 +153,16 @@ macro_rules! prototypes {
                 // <sys/fileport.h>
                 unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int;
                 safe fn fileport_makefd(port: mach_port_t) -> c_int;
+
+                // <notify.h>
+                unsafe fn notify_post(name: *const c_char) -> u32;
+                unsafe fn notify_register_mach_port(
+                    name: *const c_char,
+                    notify_port: *mut mach_port_t,
+                    flags: c_int,
+                    out_token: *mut c_int
+                ) -> u32;
+                safe fn notify_cancel(token: c_int) -> u32;
             }
             mach2 {
                 message fn mach_msg(

@@ -359,6 +359,18 @@ pub struct mach_port_destroyed_notification_t {
     pub not_port: mach_msg_port_descriptor_t,
 }
 
+/// What [`bootstrap_watch`](super::bootstrap_watch) stores. Not a type of Mach's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct bootstrap_watch_t {
+    /// The port to which a message comes when the name may be there: a receive right that the watch owns.
+    pub port: mach_port_name_t,
+    /// The system's own.
+    pub token: i32,
+    /// After how many milliseconds to look without a message, or `MACH_MSG_TIMEOUT_NONE`.
+    pub look_again: mach_msg_timeout_t,
+}
+
 structs! {
     mach_msg_header_t: 24, 4 {
         msgh_bits @ 0, msgh_size @ 4, msgh_remote_port @ 8, msgh_local_port @ 12, msgh_voucher_port @ 16,

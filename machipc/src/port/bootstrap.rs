@@ -2,9 +2,11 @@
 
 use core::ffi::CStr;
 
+use std::time::Duration;
+
 use crate::mach;
 
-use super::{MachError, ReceiveRight, SendRight, sys};
+use super::{Deadline, MachError, MessageBuffer, ReceiveRight, SendRight, received, sys};
 
 /// Why a service could not be taken, registered or found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +77,79 @@ pub fn register<M>(name: &str, right: &SendRight<M>) -> Result<(), BootstrapErro
 /// `BOOTSTRAP_UNKNOWN_SERVICE` if there is none (R-191).
 pub fn look_up<M>(name: &str) -> Result<SendRight<M>, BootstrapError> {
     with_name(name, sys::look_up).map(SendRight::new)
+}
+
+/// Finds a service by its name, waiting for it to appear.
+///
+/// ```
+/// use machipc::port::{Deadline, bootstrap};
+/// use std::time::Duration;
+///
+/// let name = format!("com.example.doc.later.{}", std::process::id());
+/// let later = name.clone();
+/// let service = std::thread::spawn(move || bootstrap::check_in::<String>(&later));
+/// let right = bootstrap::look_up_waiting::<String>(&name, Deadline::after(Duration::from_secs(60)))?;
+/// let port = service.join().unwrap()?;
+/// assert_eq!(right.name(), port.name());
+/// # Ok::<(), bootstrap::BootstrapError>(())
+/// ```
+///
+/// # Errors
+/// As [`look_up`], with `BOOTSTRAP_UNKNOWN_SERVICE` once the deadline has passed.
+pub fn look_up_waiting<M>(name: &str, deadline: Deadline) -> Result<SendRight<M>, BootstrapError> {
+    let unknown = |error: &BootstrapError| error.mach().is_some_and(|error| error.is_unknown_service());
+    waiting(name, deadline, || look_up(name), unknown, |error| error)
+}
+
+/// Calls `look` until it finds something, fails for another reason than that the name is `unknown`, or the deadline has
+/// passed; in between it waits for the name to appear. `failed` makes its error of what the wait may fail with.
+pub(crate) fn waiting<T, E>(
+    name: &str,
+    deadline: Deadline,
+    mut look: impl FnMut() -> Result<T, E>,
+    unknown: impl Fn(&E) -> bool,
+    failed: impl Fn(BootstrapError) -> E,
+) -> Result<T, E> {
+    loop {
+        // Mostly it is there, and then a watch is not worth its while.
+        match look() {
+            Err(error) if unknown(&error) && !deadline.has_passed() => {}
+            result => return result,
+        }
+        let watch = Watch::new(name).map_err(&failed)?;
+        match look() {
+            Err(error) if unknown(&error) => watch.wait(name, deadline).map_err(&failed)?,
+            result => return result,
+        }
+    }
+}
+
+/// What is told when a service may have appeared.
+struct Watch(mach::bootstrap_watch_t);
+
+impl Watch {
+    fn new(name: &str) -> Result<Self, BootstrapError> {
+        with_name(name, sys::watch).map(Self)
+    }
+
+    /// Waits until the name is worth looking up, or the deadline has passed.
+    fn wait(&self, name: &str, deadline: Deadline) -> Result<(), BootstrapError> {
+        let look_again = match self.0.look_again {
+            mach::MACH_MSG_TIMEOUT_NONE => Deadline::never(),
+            milliseconds => Deadline::after(Duration::from_millis(milliseconds.into())),
+        };
+        // What the message says does not matter, nor who sent it.
+        match received::receive(self.0.port, &mut MessageBuffer::new(), deadline.min(look_again)) {
+            Err(source) if !source.is_timed_out() => Err(BootstrapError::Mach { name: name.into(), source }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        mach::bootstrap_unwatch(&self.0);
+    }
 }
 
 /// Checks a name, since what the system does with a bad one differs (R-195), and calls with it.

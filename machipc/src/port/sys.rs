@@ -310,6 +310,14 @@ pub(super) fn look_up(service: &CStr) -> Result<u32, MachError> {
     check(code, "bootstrap_look_up").map(|()| name)
 }
 
+/// Asks to be told when a service may have appeared.
+pub(super) fn watch(service: &CStr) -> Result<mach::bootstrap_watch_t, MachError> {
+    let mut watch = mach::bootstrap_watch_t::default();
+    // SAFETY: `service` is a C string whose length the caller has checked; `watch` is valid for one write.
+    let code = unsafe { mach::bootstrap_watch(mach::bootstrap_port(), service.as_ptr(), &mut watch) };
+    check(code, "bootstrap_watch").map(|()| watch)
+}
+
 /// Makes a send right that stands for an open file.
 pub(super) fn makeport(file: BorrowedFd<'_>) -> Result<u32, MachError> {
     let mut name = mach::MACH_PORT_NULL;

@@ -5,6 +5,7 @@
 //! safe. `mach_msg` restarts after a signal inside libSystem unless the options ask otherwise, as the seam promises.
 
 mod foreign;
+mod names;
 mod readiness;
 
 use core::{
@@ -22,11 +23,12 @@ pub(super) use foreign::{
     mach_port_unguard, vm_allocate, vm_deallocate,
 };
 pub(super) use mach2::{
-    bootstrap::{bootstrap_check_in, bootstrap_look_up},
+    bootstrap::bootstrap_look_up,
     mach_port::{
         mach_port_allocate, mach_port_extract_right, mach_port_get_attributes, mach_port_request_notification,
     },
 };
+pub(super) use names::{bootstrap_check_in, bootstrap_register, bootstrap_unwatch, bootstrap_watch};
 pub(super) use readiness::{readiness_check, readiness_close, readiness_open};
 
 #[cfg(not(target_pointer_width = "64"))]
@@ -159,16 +161,6 @@ pub(super) unsafe fn mach_port_peek(
     unsafe { trailer_size.write(0) };
     // SAFETY: the caller's duties, but for the trailer, whose buffer is the largest that the call can fill.
     unsafe { foreign::mach_port_peek(task, name, 0, seqno, size, id, trailer.as_mut_ptr(), trailer_size) }
-}
-
-#[inline]
-pub(super) unsafe fn bootstrap_register(
-    bootstrap: mach_port_t,
-    name: *const c_char,
-    port: mach_port_t,
-) -> kern_return_t {
-    // SAFETY: the caller's duties; C reads the name and lacks only the word `const`.
-    unsafe { mach2::bootstrap::bootstrap_register(bootstrap, name.cast_mut(), port) }
 }
 
 #[inline]

@@ -26,6 +26,8 @@ const BACKLOG: i32 = 1024;
 const SWEPT: usize = 64;
 /// Bytes of a name that its file's name shows.
 const SHOWN: usize = 48;
+/// How the file of a socket ends that does not listen yet.
+const UNBORN: &str = "new";
 /// The longest path that fits a socket address, with its NUL.
 const ADDRESS_MAX: usize = 107;
 
@@ -88,6 +90,7 @@ fn sweep(directory: &Path, own: &[PathBuf]) {
         }
         if let Ok(Some(held)) = take_lock(&lock) {
             let _ = std::fs::remove_file(lock.with_extension("sock"));
+            let _ = std::fs::remove_file(lock.with_extension(UNBORN));
             let _ = std::fs::remove_file(&lock);
             drop(held);
         }
@@ -158,11 +161,15 @@ pub(super) fn turn_away(claim: &Claim) -> bool {
     turned
 }
 
+/// Makes the socket under another name first, so that whoever sees the file can connect.
 fn listen(directory: &Path, path: &Path) -> rustix::io::Result<OwnedFd> {
     let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
-    let _ = std::fs::remove_file(path);
-    with_address(directory, path, |address| rustix::net::bind(&socket, address))?;
-    rustix::net::listen(&socket, BACKLOG)?;
+    let unborn = path.with_extension(UNBORN);
+    let _ = std::fs::remove_file(&unborn);
+    with_address(directory, &unborn, |address| rustix::net::bind(&socket, address))?;
+    rustix::net::listen(&socket, BACKLOG)
+        .and_then(|()| rustix::fs::rename(&unborn, path))
+        .inspect_err(|_| drop(std::fs::remove_file(&unborn)))?;
     Ok(socket)
 }
 
@@ -220,19 +227,32 @@ fn paths(directory: &Path, name: &[u8]) -> (PathBuf, PathBuf) {
     (directory.join(format!("{file}.sock")), directory.join(format!("{file}.lock")))
 }
 
-/// The user's directory of names: `MACHIPC_BOOTSTRAP_DIR`, else `machipc` in `XDG_RUNTIME_DIR`, else one in the temporary directory. It must
-/// be a directory of this user's that nobody else can write to.
-fn directory(create: bool) -> Result<PathBuf, kern_return_t> {
+/// Where the file of a name is, or would be: its directory and its name there. `None`: the environment names an impossible directory.
+pub(super) fn place_of(name: &[u8]) -> Option<(PathBuf, OsString)> {
+    let directory = directory_path()?;
+    let file = paths(&directory, name).0.file_name()?.to_owned();
+    Some((directory, file))
+}
+
+/// Where the user's directory of names is, whether or not it is there.
+fn directory_path() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let uid = rustix::process::geteuid().as_raw();
     let path = match (variable("MACHIPC_BOOTSTRAP_DIR"), variable("XDG_RUNTIME_DIR")) {
         (Some(directory), _) => PathBuf::from(directory),
         (None, Some(runtime)) => Path::new(&runtime).join("machipc"),
-        (None, None) => std::env::temp_dir().join(OsString::from(format!("machipc-{uid}"))),
+        (None, None) => {
+            let uid = rustix::process::geteuid().as_raw();
+            std::env::temp_dir().join(OsString::from(format!("machipc-{uid}")))
+        }
     };
-    if path.as_os_str().as_bytes().contains(&0) {
-        return Err(BOOTSTRAP_NOT_PRIVILEGED);
-    }
+    (!path.as_os_str().as_bytes().contains(&0)).then_some(path)
+}
+
+/// The user's directory of names: `MACHIPC_BOOTSTRAP_DIR`, else `machipc` in `XDG_RUNTIME_DIR`, else one in the temporary directory. It must
+/// be a directory of this user's that nobody else can write to.
+fn directory(create: bool) -> Result<PathBuf, kern_return_t> {
+    let uid = rustix::process::geteuid().as_raw();
+    let path = directory_path().ok_or(BOOTSTRAP_NOT_PRIVILEGED)?;
     if create {
         let mut builder = std::fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::link::{Frame, Links};
 use super::message::{Carried, Item, Message, Right};
+use super::name_watch::NameWatches;
 use super::port::{Home, Port, PortId, PortSet, SetId};
 use super::readiness::Readinesses;
 use super::request::Kind;
@@ -41,6 +42,7 @@ pub(super) struct Kernel {
     pub(super) links: Links,
     pub(super) services: Services,
     pub(super) readiness: Readinesses,
+    pub(super) name_watches: NameWatches,
     pub(super) doomed: Vec<Doomed>,
     pub(super) wakes: Vec<Arc<Parker>>,
 }
@@ -55,6 +57,7 @@ impl Kernel {
             links: Links::new(),
             services: Services::new(),
             readiness: Readinesses::new(),
+            name_watches: NameWatches::default(),
             doomed: Vec::new(),
             wakes: Vec::new(),
         }
@@ -445,6 +448,7 @@ impl Kernel {
             self.post(link, Frame::Dead { export });
         }
         self.services_port_died(id);
+        self.name_watch_port_died(id);
         self.spend_send_once(id);
     }
 

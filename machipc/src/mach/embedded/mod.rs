@@ -15,6 +15,7 @@
 //! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
+//! | `name_watch` | threads that wait for a name to appear |
 
 mod attributes;
 mod bootstrap;
@@ -28,6 +29,7 @@ mod kernel;
 mod link;
 mod memory;
 mod message;
+mod name_watch;
 mod names;
 mod poll;
 mod port;
@@ -610,6 +612,22 @@ pub(super) unsafe fn bootstrap_look_up(
     let name = unsafe { name_bytes(name) };
     // SAFETY: `port` is valid for a write by the caller's word.
     unsafe { store(task().look_up(name), port) }
+}
+
+pub(super) unsafe fn bootstrap_watch(
+    _bootstrap: mach_port_t,
+    name: *const c_char,
+    watch: *mut bootstrap_watch_t,
+) -> kern_return_t {
+    // SAFETY: a C string by the caller's word.
+    let name = unsafe { name_bytes(name) };
+    // SAFETY: `watch` is valid for a write by the caller's word.
+    unsafe { store(task().watch_name(name), watch) }
+}
+
+pub(super) fn bootstrap_unwatch(watch: &bootstrap_watch_t) {
+    // With its port the watch ends.
+    let _ = mach_port_destruct(TASK_SELF, watch.port, 0, 0);
 }
 
 pub(super) unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec};
 
+use super::kernel::Kernel;
 use super::link::Watch;
 use super::task::Task;
 use super::wait::{Parker, Woken};
@@ -25,6 +26,8 @@ pub(super) enum Key {
     Link(u32),
     Listener(u32),
     Handshake(u32),
+    /// Directories of names that somebody waits for.
+    Names,
 }
 
 impl Key {
@@ -34,6 +37,7 @@ impl Key {
             Key::Link(id) => (1, id),
             Key::Listener(id) => (2, id),
             Key::Handshake(id) => (3, id),
+            Key::Names => (4, 0),
         };
         kind << 32 | u64::from(id)
     }
@@ -44,6 +48,7 @@ impl Key {
             1 => Key::Link(id),
             2 => Key::Listener(id),
             3 => Key::Handshake(id),
+            4 => Key::Names,
             _ => Key::Bell,
         }
     }
@@ -281,7 +286,7 @@ impl Task {
                 Err(_) => {}
             }
             if stuck {
-                self.with(super::kernel::Kernel::flush_links);
+                self.with(Kernel::flush_links);
             }
             if parker.is_notified() {
                 return Woken::Notified;
@@ -332,7 +337,7 @@ impl Task {
 
     /// Takes what has arrived into the queues; now and then also what the sockets have.
     fn drain(&self, poller: &Poller) {
-        self.with(super::kernel::Kernel::drain_links);
+        self.with(Kernel::drain_links);
         if poller.drains.fetch_add(1, Ordering::Relaxed) % DRAINS_PER_POLL == DRAINS_PER_POLL - 1
             && let Ok(events) = poller.wait(Some(Instant::now()))
         {
@@ -357,6 +362,7 @@ impl Task {
                 Key::Link(link) => self.with(|kernel| kernel.link_event(link)),
                 Key::Listener(listener) => self.accept(listener),
                 Key::Handshake(key) => self.with(|kernel| kernel.handshake_event(key)),
+                Key::Names => self.with(Kernel::names_event),
             }
         }
     }
@@ -410,7 +416,7 @@ impl Task {
             // Also hears the sockets now and then, if a peer never stops sending.
             self.drain(poller);
             if self.with(|kernel| kernel.links.is_stuck()) {
-                self.with(super::kernel::Kernel::flush_links);
+                self.with(Kernel::flush_links);
             }
             // A thread that waits takes over: one that began to before the first link came knows of no leader.
             let waiting =

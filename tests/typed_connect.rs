@@ -1,0 +1,122 @@
+//! Connecting: hosts that appear later.
+
+mod typed_support;
+
+use std::time::{Duration, Instant};
+
+use machipc::port::{Deadline, bootstrap};
+use machipc::{Client, Context, Error, Host, registry};
+use typed_support::hosts::Square;
+use typed_support::process::{Peer, role};
+use typed_support::{WATCHDOG, unique};
+
+/// What second processes do.
+#[test]
+fn peer() {
+    let Some((role, arguments)) = role() else { return };
+    let name = arguments[0].as_str();
+    match role.as_str() {
+        "host" => {
+            squares(name).wait();
+        }
+        "caller" => {
+            let client = Client::<Square>::connect_to_timeout(name, WATCHDOG).unwrap();
+            assert_eq!(client.call(|reply| (9, reply)).unwrap(), 81);
+            client.call(|reply| (0, reply)).unwrap();
+        }
+        other => panic!("no role is called {other}"),
+    }
+}
+
+/// Squares numbers until it is asked for that of 0.
+fn squares(name: &str) -> Host<Square> {
+    let handler = |(number, reply): Square, cx: &Context| {
+        reply.send(number * number).unwrap();
+        if number == 0 {
+            cx.stop();
+        }
+    };
+    Host::<Square>::builder().name(name).bind(handler).unwrap()
+}
+
+#[test]
+fn a_host_that_starts_later_in_another_process_is_found() {
+    let name = unique("later");
+    let there = name.clone();
+    let waiting = std::thread::spawn(move || Client::<Square>::connect_to_timeout(&there, WATCHDOG).unwrap());
+    let _peer = Peer::start("host", &[&name]);
+    assert_eq!(waiting.join().unwrap().call(|reply| (7, reply)).unwrap(), 49);
+}
+
+/// The two sides meet at every possible moment, and none of them is the wrong one.
+#[test]
+fn no_appearance_is_missed() {
+    registry::set_lookup_enabled(false);
+    for round in 0..300 {
+        let name = unique("meet");
+        let there = name.clone();
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                start.wait();
+                Client::<Square>::connect_to_timeout(&there, WATCHDOG).unwrap()
+            });
+            start.wait();
+            (0..round * 20).for_each(|_| std::hint::spin_loop());
+            let host = squares(&name);
+            assert_eq!(waiting.join().unwrap().call(|reply| (3, reply)).unwrap(), 9);
+            drop(host);
+        });
+    }
+}
+
+#[test]
+fn many_wait_for_many_names() {
+    let names: Vec<String> = (0..30).map(|_| unique("crowd")).collect();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = names
+            .iter()
+            .map(|name| {
+                scope.spawn(|| {
+                    let right = bootstrap::look_up_waiting::<u8>(name, Deadline::after(WATCHDOG));
+                    assert!(!right.unwrap().is_dead());
+                })
+            })
+            .collect();
+        let ports: Vec<_> = names.iter().rev().map(|name| bootstrap::check_in::<u8>(name).unwrap()).collect();
+        waiting.into_iter().for_each(|thread| thread.join().unwrap());
+        drop(ports);
+    });
+}
+
+/// On Linux names are files in a directory, which the first host of a user makes.
+#[test]
+fn a_host_is_found_in_a_directory_that_was_not_there() {
+    let root = std::env::temp_dir().join(unique("directories"));
+    for (depth, path) in ["", "a", "b/c/d"].iter().enumerate() {
+        let directory = root.join(path).join("names");
+        let environment = [("MACHIPC_BOOTSTRAP_DIR", directory.to_str().unwrap())];
+        let name = unique("directory");
+        let caller = Peer::start_in("caller", &[&name], &environment);
+        // Whether it has begun to wait by now does not matter to the outcome; it has a chance to.
+        std::thread::sleep(Duration::from_millis(50 * depth as u64));
+        let host = Peer::start_in("host", &[&name], &environment);
+        caller.finish();
+        host.finish();
+    }
+    let _ = std::fs::remove_dir_all(&root);
+}
+
+#[test]
+fn the_deadline_is_kept() {
+    for timeout in [Duration::ZERO, Duration::from_millis(30)] {
+        let (name, start) = (unique("nobody"), Instant::now());
+        let error = Client::<Square>::connect_to_timeout(&name, timeout).unwrap_err();
+        assert!(matches!(&error, Error::NotFound { endpoint } if *endpoint == name), "{error}");
+        assert!(start.elapsed() >= timeout);
+        let error = bootstrap::look_up_waiting::<u8>(&name, Deadline::after(timeout)).unwrap_err();
+        assert!(error.mach().unwrap().is_unknown_service(), "{error}");
+    }
+    let bad = Client::<Square>::connect_to_timeout("", WATCHDOG);
+    assert!(matches!(bad, Err(Error::BadName { .. })), "{bad:?}");
+}
