@@ -6,8 +6,11 @@
 mod apply;
 mod frame;
 pub(super) mod handshake;
+mod mapping;
 mod moves;
 mod ring;
+#[cfg(all(test, loom))]
+mod ring_model;
 mod socket;
 mod transmit;
 

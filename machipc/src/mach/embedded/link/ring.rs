@@ -1,114 +1,103 @@
-//! Two byte rings in memory that both processes map: one each way, each with one writer and one reader.
+//! Two byte rings in memory that both processes map: one each way, each with one writer and one reader. This file is the protocol: who
+//! may read and write what when, and how a side that sleeps is woken.
 //!
 //! The peer may be malicious and can write anything anywhere in this memory at any time. So three rules hold: no reference into the
 //! memory is ever made but to atomics; positions that the peer wrote are checked before use and our own are kept privately; data is
 //! copied out once and only the copy is looked at.
 //!
-//! Invariants of [`Memory`]: (1) `base` is a shared mapping of `SIZE` bytes that lives as long as the value; (2) the file behind it is sealed
-//! against shrinking, so that no access faults. A peer that races with a copy makes the copied bytes meaningless, not the copy: it is
-//! bytes to bytes. Whether Rust's memory model blesses a copy that another process races with is not settled; every implementation of
-//! shared-memory transports rests on it.
+//! The protocol is generic over the memory, so that `model` runs these very lines under loom, which tries every interleaving and every
+//! value that a load may see under the memory model:
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg loom" cargo test --release -p machipc --lib loom
+//! ```
+//!
+//! Whoever changes an ordering here runs that. No thread waits for another but by an ordering in this file, so a fence that is missing
+//! shows there as a wake-up that is lost or bytes that are read too early.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::mm::{Advice, MapFlags, ProtFlags};
+use super::mapping::{self, Mapping};
 
-/// Bytes of one ring; a power of two.
-pub(in super::super) const CAPACITY: u32 = 256 * 1024;
+/// Bytes of one ring of a link.
+pub(in super::super) const CAPACITY: u32 = Mapping::CAPACITY;
 
-/// Control words, then the two rings.
-const CONTROL: usize = 4096;
-const SIZE: usize = CONTROL + 2 * CAPACITY as usize;
+/// What the two sides of a link share. Direction 0 is written by the side that made the memory.
+pub(in super::super) trait Shared {
+    type Word: Word;
 
-/// The seals of a link's memory: its size is final. It stays writable.
-const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+    /// Bytes of one ring; a power of two.
+    const CAPACITY: u32;
 
-/// Offsets of a direction's control words, each on a cache line of its own.
-const TAIL: usize = 0;
-const HEAD: usize = 128;
-const ARMED: usize = 256;
-const STARVED: usize = 384;
-const DIRECTION: usize = 512;
+    /// One of a direction's control words.
+    fn word(&self, direction: usize, control: Control) -> &Self::Word;
 
-/// The memory of a link.
-struct Memory {
-    base: *mut u8,
-    /// The file's number: both sides can tell by it which link they speak of.
-    number: u64,
+    /// Copies bytes into a ring. `position % CAPACITY + bytes.len()` is at most `CAPACITY`, and the reader does not read there.
+    fn copy_in(&self, direction: usize, position: u32, bytes: &[u8]);
+
+    /// Copies bytes out of a ring, within the same bounds. The writer does not write there, unless it breaks the protocol.
+    fn copy_out(&self, direction: usize, position: u32, bytes: &mut [u8]);
 }
 
-// SAFETY: the pointer is to a mapping that no thread owns; words in it are atomics, and data is copied under the roles of `Producer` and
-// `Consumer`, of which there is one each per direction and process.
-unsafe impl Send for Memory {}
-// SAFETY: as above.
-unsafe impl Sync for Memory {}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: invariant 1; nobody uses the mapping once the value is gone.
-        let _ = unsafe { rustix::mm::munmap(self.base.cast(), SIZE) };
-    }
+/// A word that both sides access atomically: the standard library's, or loom's.
+pub(in super::super) trait Word: Default {
+    fn load(&self, order: Ordering) -> u32;
+    fn store(&self, value: u32, order: Ordering);
+    fn swap(&self, value: u32, order: Ordering) -> u32;
+    /// `fence` for words of this kind.
+    fn fence(order: Ordering);
 }
 
-impl Memory {
-    fn map(fd: BorrowedFd<'_>) -> rustix::io::Result<Self> {
-        let number = rustix::fs::fstat(fd)?.st_ino;
-        // SAFETY: no address is asked for, so no existing mapping is touched.
-        let base = unsafe {
-            rustix::mm::mmap(
-                core::ptr::null_mut(),
-                SIZE,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-                fd,
-                0,
-            )
-        }?;
-        // SAFETY: mapped just now; the advice changes nothing in this process and keeps the memory from forked children.
-        let _ = unsafe { rustix::mm::madvise(base, SIZE, Advice::LinuxDontFork) };
-        Ok(Self { base: base.cast(), number })
+impl Word for AtomicU32 {
+    fn load(&self, order: Ordering) -> u32 {
+        self.load(order)
     }
 
-    fn word(&self, direction: usize, offset: usize) -> &AtomicU32 {
-        let at = self.base.wrapping_add(direction * DIRECTION + offset).cast::<u32>();
-        // SAFETY: invariant 1: inside the mapping, aligned; both processes access it atomically, and what a hostile one does instead is
-        // what a store to it could do.
-        unsafe { AtomicU32::from_ptr(at) }
+    fn store(&self, value: u32, order: Ordering) {
+        self.store(value, order);
     }
 
-    fn data(&self, direction: usize, position: u32) -> *mut u8 {
-        let at = CONTROL + direction * CAPACITY as usize + (position % CAPACITY) as usize;
-        self.base.wrapping_add(at)
+    fn swap(&self, value: u32, order: Ordering) -> u32 {
+        self.swap(value, order)
+    }
+
+    fn fence(order: Ordering) {
+        std::sync::atomic::fence(order);
     }
 }
 
-/// New link memory: the memfd to give to the peer, and this side's ends. This side writes direction 0.
+/// The control words of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Control {
+    /// How many bytes were written, modulo 2^32; the writer's.
+    Tail,
+    /// How many were read; the reader's.
+    Head,
+    /// Not 0: the reader sleeps and wants a bell with the next bytes.
+    Armed,
+    /// Not 0: the writer wants a bell when there is room.
+    Starved,
+}
+
+/// New link memory: the memfd to give to the peer, and this side's ends.
 pub(super) fn create() -> rustix::io::Result<(OwnedFd, Producer, Consumer)> {
-    let fd = rustix::fs::memfd_create("machipc-link", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    rustix::fs::ftruncate(&fd, SIZE as u64)?;
-    rustix::fs::fcntl_add_seals(&fd, SEALS)?;
-    let (producer, consumer) = ends(Memory::map(fd.as_fd())?, 0);
+    let (fd, memory) = mapping::create()?;
+    let (producer, consumer) = ends(memory, 0);
     Ok((fd, producer, consumer))
 }
 
-/// Maps link memory that the peer made. This side writes direction 1. Memory without the seals, or of another size, is refused.
+/// This side's ends of link memory that the peer made. Memory without the seals, or of another size, is refused.
 pub(super) fn open(fd: &OwnedFd) -> rustix::io::Result<(Producer, Consumer)> {
-    let seals = rustix::fs::fcntl_get_seals(fd)?;
-    let size = rustix::fs::fstat(fd)?.st_size;
-    if !seals.contains(SEALS) || seals.contains(SealFlags::WRITE) || size != SIZE as i64 {
-        return Err(rustix::io::Errno::INVAL);
-    }
-    Ok(ends(Memory::map(fd.as_fd())?, 1))
+    Ok(ends(mapping::open(fd)?, 1))
 }
 
-fn ends(memory: Memory, writes: usize) -> (Producer, Consumer) {
-    let memory = Arc::new(memory);
+pub(super) fn ends<M: Shared>(memory: impl Into<Arc<M>>, writes: usize) -> (Producer<M>, Consumer<M>) {
+    let memory = memory.into();
     let producer = Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0 };
     let reads = 1 - writes;
-    let seen = Arc::new(AtomicU32::new(0));
+    let seen = Arc::new(M::Word::default());
     (producer, Consumer { memory, direction: reads, head: 0, seen })
 }
 
@@ -117,8 +106,8 @@ fn ends(memory: Memory, writes: usize) -> (Producer, Consumer) {
 pub(super) struct Corrupt;
 
 /// The writing end. It lives under the kernel's lock, so there is one writer.
-pub(super) struct Producer {
-    memory: Arc<Memory>,
+pub(super) struct Producer<M: Shared = Mapping> {
+    memory: Arc<M>,
     direction: usize,
     /// Where the next byte goes; ours alone.
     tail: u32,
@@ -129,33 +118,33 @@ pub(super) struct Producer {
 impl Producer {
     /// The number of the link's memory, the same on both sides and of no other link's.
     pub(super) fn memory_number(&self) -> u64 {
-        self.memory.number
+        self.memory.number()
     }
+}
 
+impl<M: Shared> Producer<M> {
     /// How many bytes can be written.
     pub(super) fn room(&mut self, wanted: u32) -> Result<u32, Corrupt> {
-        let room = CAPACITY - self.tail.wrapping_sub(self.head);
+        let room = M::CAPACITY - self.tail.wrapping_sub(self.head);
         if room >= wanted {
             return Ok(room);
         }
         // Acquire meets the reader's Release in `advance`: it has finished reading what we overwrite.
-        let head = self.memory.word(self.direction, HEAD).load(Ordering::Acquire);
+        let head = self.memory.word(self.direction, Control::Head).load(Ordering::Acquire);
         let used = self.tail.wrapping_sub(head);
-        if used > CAPACITY {
+        if used > M::CAPACITY {
             // What is kept stays a position that was checked: the link may be written to until it is closed.
             return Err(Corrupt);
         }
         self.head = head;
-        Ok(CAPACITY - used)
+        Ok(M::CAPACITY - used)
     }
 
     /// Appends bytes for which there is room. The reader sees them after `publish`.
     pub(super) fn write(&mut self, bytes: &[u8]) {
-        let first = bytes.len().min((CAPACITY - self.tail % CAPACITY) as usize);
+        let first = bytes.len().min((M::CAPACITY - self.tail % M::CAPACITY) as usize);
         for part in [&bytes[..first], &bytes[first..]] {
-            let to = self.memory.data(self.direction, self.tail);
-            // SAFETY: `part` ends at the ring's end at the latest, so the target lies in the mapping (invariant 1).
-            unsafe { core::ptr::copy_nonoverlapping(part.as_ptr(), to, part.len()) };
+            self.memory.copy_in(self.direction, self.tail, part);
             self.tail = self.tail.wrapping_add(part.len() as u32);
         }
     }
@@ -163,34 +152,34 @@ impl Producer {
     /// Makes everything written visible. Returns whether the reader sleeps and wants a bell.
     pub(super) fn publish(&self) -> bool {
         // Release meets the reader's Acquire in `available`.
-        self.memory.word(self.direction, TAIL).store(self.tail, Ordering::Release);
+        self.memory.word(self.direction, Control::Tail).store(self.tail, Ordering::Release);
         // The fence orders this store before the load of `armed`; its partner stands in `Consumer::arm`. One of the two sides sees the
         // other, so no wake-up is lost.
-        fence(Ordering::SeqCst);
-        let armed = self.memory.word(self.direction, ARMED);
+        M::Word::fence(Ordering::SeqCst);
+        let armed = self.memory.word(self.direction, Control::Armed);
         armed.load(Ordering::Relaxed) != 0 && armed.swap(0, Ordering::Relaxed) != 0
     }
 
     /// Asks the reader for a bell when it has made room. Returns whether there is room already.
     pub(super) fn starve(&mut self) -> Result<bool, Corrupt> {
-        self.memory.word(self.direction, STARVED).store(1, Ordering::Relaxed);
+        self.memory.word(self.direction, Control::Starved).store(1, Ordering::Relaxed);
         // Partner: the fence in `Consumer::advance`.
-        fence(Ordering::SeqCst);
-        Ok(self.room(CAPACITY)? > 0)
+        M::Word::fence(Ordering::SeqCst);
+        Ok(self.room(M::CAPACITY)? > 0)
     }
 }
 
 /// The reading end. It lives under the kernel's lock, so there is one reader.
-pub(super) struct Consumer {
-    memory: Arc<Memory>,
+pub(super) struct Consumer<M: Shared = Mapping> {
+    memory: Arc<M>,
     direction: usize,
     /// Where the next byte comes from; ours alone.
     head: u32,
     /// `head`, for threads that watch without the lock.
-    seen: Arc<AtomicU32>,
+    seen: Arc<M::Word>,
 }
 
-impl Consumer {
+impl<M: Shared> Consumer<M> {
     /// How many bytes were read, modulo 2^32.
     pub(super) fn position(&self) -> u32 {
         self.head
@@ -198,19 +187,17 @@ impl Consumer {
 
     /// How many bytes there are.
     pub(super) fn available(&self) -> Result<u32, Corrupt> {
-        let tail = self.memory.word(self.direction, TAIL).load(Ordering::Acquire);
+        let tail = self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire);
         let used = tail.wrapping_sub(self.head);
-        if used > CAPACITY { Err(Corrupt) } else { Ok(used) }
+        if used > M::CAPACITY { Err(Corrupt) } else { Ok(used) }
     }
 
     /// Copies out as many bytes as `bytes` is long; they are available.
     pub(super) fn read(&mut self, bytes: &mut [u8]) {
-        let first = bytes.len().min((CAPACITY - self.head % CAPACITY) as usize);
+        let first = bytes.len().min((M::CAPACITY - self.head % M::CAPACITY) as usize);
         let (one, two) = bytes.split_at_mut(first);
         for part in [one, two] {
-            let from = self.memory.data(self.direction, self.head);
-            // SAFETY: `part` ends at the ring's end at the latest, so the source lies in the mapping (invariant 1).
-            unsafe { core::ptr::copy_nonoverlapping(from, part.as_mut_ptr(), part.len()) };
+            self.memory.copy_out(self.direction, self.head, part);
             self.head = self.head.wrapping_add(part.len() as u32);
         }
     }
@@ -218,20 +205,20 @@ impl Consumer {
     /// Gives the bytes read back to the writer. Returns whether the writer waits for room and wants a bell.
     pub(super) fn advance(&self) -> bool {
         self.seen.store(self.head, Ordering::Relaxed);
-        self.memory.word(self.direction, HEAD).store(self.head, Ordering::Release);
+        self.memory.word(self.direction, Control::Head).store(self.head, Ordering::Release);
         // Partner: the fence in `Producer::starve`.
-        fence(Ordering::SeqCst);
-        let starved = self.memory.word(self.direction, STARVED);
+        M::Word::fence(Ordering::SeqCst);
+        let starved = self.memory.word(self.direction, Control::Starved);
         starved.load(Ordering::Relaxed) != 0 && starved.swap(0, Ordering::Relaxed) != 0
     }
 
     /// Asks the writer for a bell with its next bytes. Returns false when there are some already.
     pub(super) fn arm(&self) -> bool {
-        let armed = self.memory.word(self.direction, ARMED);
+        let armed = self.memory.word(self.direction, Control::Armed);
         armed.store(1, Ordering::Relaxed);
         // Partner: the fence in `Producer::publish`.
-        fence(Ordering::SeqCst);
-        if self.memory.word(self.direction, TAIL).load(Ordering::Acquire) == self.head {
+        M::Word::fence(Ordering::SeqCst);
+        if self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire) == self.head {
             return true;
         }
         armed.store(0, Ordering::Relaxed);
@@ -239,21 +226,21 @@ impl Consumer {
     }
 
     /// A handle to watch for bytes without the kernel's lock.
-    pub(super) fn watch(&self) -> Watch {
+    pub(super) fn watch(&self) -> Watch<M> {
         Watch { memory: self.memory.clone(), direction: self.direction, seen: self.seen.clone() }
     }
 }
 
 /// Tells whether a link has something to read, from outside the kernel's lock.
-pub(in super::super) struct Watch {
-    memory: Arc<Memory>,
+pub(in super::super) struct Watch<M: Shared = Mapping> {
+    memory: Arc<M>,
     direction: usize,
-    seen: Arc<AtomicU32>,
+    seen: Arc<M::Word>,
 }
 
-impl Watch {
+impl<M: Shared> Watch<M> {
     pub(in super::super) fn has_input(&self) -> bool {
-        let tail = self.memory.word(self.direction, TAIL).load(Ordering::Acquire);
+        let tail = self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire);
         tail != self.seen.load(Ordering::Relaxed)
     }
 }

@@ -1,0 +1,129 @@
+//! The memory of a link: a sealed memfd that both processes map. The protocol of what lies in it is `ring`'s.
+//!
+//! Invariants of [`Mapping`]: (1) `base` is a shared mapping of `SIZE` bytes that lives as long as the value; (2) the file behind it is
+//! sealed against shrinking, so that no access faults. A peer that races with a copy makes the copied bytes meaningless, not the copy: it is
+//! bytes to bytes. Whether Rust's memory model blesses a copy that another process races with is not settled; every implementation of
+//! shared-memory transports rests on it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU32;
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use super::ring::{Control, Shared};
+
+/// Control words, then the two rings.
+const CONTROL: usize = 4096;
+const SIZE: usize = CONTROL + 2 * Mapping::CAPACITY as usize;
+
+/// The seals of a link's memory: its size is final. It stays writable.
+const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+/// Bytes between the control words of the two directions.
+const DIRECTION: usize = 512;
+
+/// Where a direction's control words lie, each on a cache line of its own and away from its neighbour's.
+const fn offset(control: Control) -> usize {
+    match control {
+        Control::Tail => 0,
+        Control::Head => 128,
+        Control::Armed => 256,
+        Control::Starved => 384,
+    }
+}
+
+/// The memory of a link in this process.
+pub(in super::super) struct Mapping {
+    base: *mut u8,
+    /// The file's number: both sides can tell by it which link they speak of.
+    number: u64,
+}
+
+// SAFETY: the pointer is to a mapping that no thread owns; words in it are atomics, and data is copied under the roles of `Producer` and
+// `Consumer`, of which there is one each per direction and process.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: invariant 1; nobody uses the mapping once the value is gone.
+        let _ = unsafe { rustix::mm::munmap(self.base.cast(), SIZE) };
+    }
+}
+
+/// New memory, and the file to give to the peer.
+pub(super) fn create() -> rustix::io::Result<(OwnedFd, Mapping)> {
+    let fd = rustix::fs::memfd_create("machipc-link", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    rustix::fs::ftruncate(&fd, SIZE as u64)?;
+    rustix::fs::fcntl_add_seals(&fd, SEALS)?;
+    let mapping = Mapping::map(fd.as_fd())?;
+    Ok((fd, mapping))
+}
+
+/// Maps memory that the peer made. Memory without the seals, or of another size, is refused.
+pub(super) fn open(fd: &OwnedFd) -> rustix::io::Result<Mapping> {
+    let seals = rustix::fs::fcntl_get_seals(fd)?;
+    let size = rustix::fs::fstat(fd)?.st_size;
+    if !seals.contains(SEALS) || seals.contains(SealFlags::WRITE) || size != SIZE as i64 {
+        return Err(rustix::io::Errno::INVAL);
+    }
+    Mapping::map(fd.as_fd())
+}
+
+impl Mapping {
+    fn map(fd: BorrowedFd<'_>) -> rustix::io::Result<Self> {
+        let number = rustix::fs::fstat(fd)?.st_ino;
+        // SAFETY: no address is asked for, so no existing mapping is touched.
+        let base = unsafe {
+            rustix::mm::mmap(
+                core::ptr::null_mut(),
+                SIZE,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+                fd,
+                0,
+            )
+        }?;
+        // SAFETY: mapped just now; the advice changes nothing in this process and keeps the memory from forked children.
+        let _ = unsafe { rustix::mm::madvise(base, SIZE, Advice::LinuxDontFork) };
+        Ok(Self { base: base.cast(), number })
+    }
+
+    /// The number of the memory, the same on both sides and of no other link's.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn data(&self, direction: usize, position: u32, len: usize) -> *mut u8 {
+        let within = (position % Self::CAPACITY) as usize;
+        debug_assert!(direction < 2 && within + len <= Self::CAPACITY as usize);
+        self.base.wrapping_add(CONTROL + direction * Self::CAPACITY as usize + within)
+    }
+}
+
+impl Shared for Mapping {
+    type Word = AtomicU32;
+
+    const CAPACITY: u32 = 256 * 1024;
+
+    fn word(&self, direction: usize, control: Control) -> &AtomicU32 {
+        let at = self.base.wrapping_add(direction * DIRECTION + offset(control)).cast::<u32>();
+        // SAFETY: invariant 1: inside the mapping, aligned; both processes access it atomically, and what a hostile one does instead is
+        // what a store to it could do.
+        unsafe { AtomicU32::from_ptr(at) }
+    }
+
+    fn copy_in(&self, direction: usize, position: u32, bytes: &[u8]) {
+        let to = self.data(direction, position, bytes.len());
+        // SAFETY: the bytes end at the ring's end at the latest, so the target lies in the mapping (invariant 1).
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+    }
+
+    fn copy_out(&self, direction: usize, position: u32, bytes: &mut [u8]) {
+        let from = self.data(direction, position, bytes.len());
+        // SAFETY: the bytes end at the ring's end at the latest, so the source lies in the mapping (invariant 1).
+        unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+    }
+}
