@@ -125,6 +125,7 @@ const PROLOGUE: &str = "\
 #include <stddef.h>
 #include <string.h>
 #include <sys/event.h>
+#include <time.h>
 
 ";
 

@@ -26,8 +26,8 @@ pub fn serve() -> Result<(), Error> {
             notes.lock().unwrap().insert(title.to_owned(), text.to_owned());
         }
         Notes::Get { title, reply } => {
-            // It fails when the caller has gone, which is the caller's affair.
-            let _ = reply.send(notes.lock().unwrap().get(title).cloned());
+            // Nothing is left to do after it: the answer leaves with the wait for the next message.
+            let _ = reply.send_on_return(notes.lock().unwrap().get(title).cloned());
         }
     })?;
     Ok(())

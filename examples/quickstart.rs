@@ -133,7 +133,7 @@ fn bind(name: String) -> Result<Host<Desk<'static>>, Error> {
 
 /// Answers a caller. That it has gone is its own affair.
 fn answer<T: machipc::ReplyValue>(reply: Reply<T>, value: T) {
-    if let Err(error) = reply.send(value) {
+    if let Err(error) = reply.send_on_return(value) {
         eprintln!("host: {error}");
     }
 }

@@ -15,7 +15,7 @@
 //! // In one process:
 //! let host = Host::<Shapes>::bind(|message: Shapes<'_>, cx: &Context| match message {
 //!     Shapes::Draw { name, points } => println!("{} draws {name}: {points:?}", cx.peer().pid()),
-//!     Shapes::Count { reply } => drop(reply.send(2)),
+//!     Shapes::Count { reply } => drop(reply.send_on_return(2)),
 //! })?;
 //!
 //! // In another:

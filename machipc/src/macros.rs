@@ -166,7 +166,7 @@ pub use machipc_derive::MachMessage;
 ///
 /// fn serve() -> Result<Host<Kv<'static>>, machipc::Error> {
 ///     Host::<Kv>::bind(|message: Kv<'_>, _: &Context| match message {
-///         Kv::Get { key, reply } => drop(reply.send(Some(key.as_bytes().to_vec()))),
+///         Kv::Get { key, reply } => drop(reply.send_on_return(Some(key.as_bytes().to_vec()))),
 ///         other => println!("{other:?}"),
 ///     })
 /// }

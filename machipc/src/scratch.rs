@@ -54,11 +54,14 @@ impl Scratch {
     }
 
     fn shrink(&mut self) {
-        if self.send.bytes.len() > LARGE {
-            self.send = MessageBuffer::new();
-        }
-        if self.receive.bytes.len() > LARGE {
-            self.receive = MessageBuffer::new();
-        }
+        trim(&mut self.send);
+        trim(&mut self.receive);
+    }
+}
+
+/// Gives a large buffer back to the system.
+pub(crate) fn trim(buffer: &mut MessageBuffer) {
+    if buffer.bytes.len() > LARGE {
+        *buffer = MessageBuffer::new();
     }
 }

@@ -8,6 +8,8 @@ mod policy;
 mod serve;
 mod stats;
 mod throughput;
+#[cfg(test)]
+mod traps;
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,7 +60,7 @@ pub(crate) const UNNAMED: &str = "(unnamed)";
 ///     }
 ///     Kv::Get { key, reply } => {
 ///         let value = map.lock().unwrap().get(key).cloned();
-///         let _ = reply.send(value);
+///         let _ = reply.send_on_return(value);
 ///     }
 /// })?;
 /// # Ok::<(), machipc::Error>(())

@@ -9,7 +9,7 @@ use crate::logger::LogLevel;
 use crate::message::{DecodeError, MachMessage};
 use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, Received, Sender};
 use crate::reply::wire::{self, Refusal, Why};
-use crate::reply::{decoding, salvaged};
+use crate::reply::{Outbox, decoding, salvaged};
 
 use super::UNNAMED;
 use super::complaint::Complaints;
@@ -57,6 +57,7 @@ pub(super) fn serve<M: MachMessage + 'static>(
         .throughput_log
         .filter(|_| index == 0)
         .map(|interval| Throughput::new(interval, core.counters.len() == 1));
+    let mut outbox = Outbox::default();
     let mut failures = 0;
 
     while !shared.is_stopping() {
@@ -65,13 +66,18 @@ pub(super) fn serve<M: MachMessage + 'static>(
             throughput.look(core, &shared.log);
             deadline = deadline.min(throughput.deadline());
         }
-        match port.receive(&mut buffer, deadline) {
+        match outbox.send_and_receive(port, &mut buffer, deadline) {
             Ok(received) => {
                 failures = 0;
-                worker.message(&received);
+                if received.wants_reply() {
+                    outbox.lend(|| worker.message(&received));
+                } else {
+                    worker.message(&received);
+                }
                 drop(received);
                 pace.message();
             }
+            Err(error) if !error.is_receive() => worker.unanswered(&error),
             Err(error) if error.is_timed_out() => pace.empty(),
             Err(error) if error.is_too_large() => worker.too_large(manner.largest_message),
             Err(error) => {
@@ -84,6 +90,9 @@ pub(super) fn serve<M: MachMessage + 'static>(
                 }
             }
         }
+    }
+    if let Err(error) = outbox.send() {
+        worker.unanswered(&error);
     }
     if let Some(throughput) = &mut throughput {
         throughput.finish(core, &shared.log);
@@ -159,6 +168,14 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
             Cause::Malformed | Cause::TooLarge => Refusal::new(Why::Rejected, reason.to_string()),
         };
         wire::refuse(right, &refusal);
+    }
+
+    /// An answer that was to leave after its handler did not.
+    fn unanswered(&mut self, error: &MachError) {
+        // A caller that has given up is its own affair.
+        if !error.is_dead_destination() {
+            self.complaints.say(&self.core.shared.log, format_args!("could not answer a call: {error}"));
+        }
     }
 
     fn too_large(&mut self, limit: usize) {

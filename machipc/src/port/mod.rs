@@ -53,6 +53,7 @@ pub use deadline::Deadline;
 pub use error::MachError;
 pub use notification::Notification;
 pub use ool::OolBuffer;
+pub(crate) use outgoing::Held;
 pub use outgoing::Outgoing;
 pub use parcel::Parcel;
 pub use port_set::PortSet;
@@ -82,4 +83,10 @@ mod sealed {
 #[doc(hidden)]
 pub fn message_calls() -> u64 {
     sys::MESSAGE_CALLS.get()
+}
+
+/// How many other calls this thread made so far that are traps on Darwin.
+#[cfg(test)]
+pub(crate) fn other_calls() -> u64 {
+    sys::OTHER_CALLS.get()
 }

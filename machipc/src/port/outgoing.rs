@@ -151,6 +151,34 @@ impl<'m> Outgoing<'m> {
         Self { reply: Field::MakeOnce(port.name()), reply_wanted: false, ..self }
     }
 
+    /// Parts the message from its value, to be sent later: it is [resumed](Self::resume) from the buffer that it is in. Gives
+    /// back a message with rights, files or memory, which stay the value's until the message leaves.
+    pub(crate) fn hold(self) -> Result<Held, Self> {
+        if !self.attachments.is_empty() || self.reply_wanted || !matches!(self.reply, Field::None) {
+            return Err(self);
+        }
+        let Self { prefix, payload_end, id, out_of_line, .. } = self;
+        Ok(Held { prefix, payload_end, id, out_of_line })
+    }
+
+    /// The message that was held in `buffer`, which was not used since. It has no destination yet.
+    pub(crate) fn resume(buffer: &'m mut MessageBuffer, held: Held) -> Self {
+        let Held { prefix, payload_end, id, out_of_line } = held;
+        Self {
+            bytes: &mut buffer.bytes,
+            prefix,
+            message: 0..0,
+            payload_end,
+            id,
+            attachments: Vec::new(),
+            out_of_line,
+            destination: Field::None,
+            reply: Field::None,
+            reply_wanted: false,
+            impatient: false,
+        }
+    }
+
     /// Sends the message, waiting for room in the queue until the deadline.
     ///
     /// # Errors
@@ -304,6 +332,15 @@ impl fmt::Debug for Outgoing<'_> {
             .field("attachments", &self.attachments.len())
             .finish_non_exhaustive()
     }
+}
+
+/// What there is to know of an encoded message besides its bytes. It carries nothing.
+#[derive(Debug)]
+pub(crate) struct Held {
+    prefix: usize,
+    payload_end: usize,
+    id: i32,
+    out_of_line: bool,
 }
 
 /// A right in the message's header.

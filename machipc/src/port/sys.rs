@@ -12,6 +12,14 @@ use super::MachError;
 thread_local! {
     /// How many times this thread called `mach_msg`. Each call is one trap into the kernel on Darwin.
     pub(super) static MESSAGE_CALLS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+    /// How many other calls of the seam it made that are traps as well.
+    pub(super) static OTHER_CALLS: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
+
+/// Counts a call that is not `mach_msg`.
+fn count_other() {
+    #[cfg(any(test, feature = "trap-counter"))]
+    OTHER_CALLS.set(OTHER_CALLS.get() + 1);
 }
 
 /// Sends from `send`, receives into `receive`, or both, in one `mach_msg`. `port` is received from. Either slice may be
@@ -86,6 +94,7 @@ pub(super) fn receive(buffer: &mut [u8], port: u32, option: i32, timeout: Option
 
 /// Turns a return code into a result.
 pub(super) fn check(code: kern_return_t, call: &'static str) -> Result<(), MachError> {
+    count_other();
     if code == mach::KERN_SUCCESS { Ok(()) } else { Err(MachError::new(code, call)) }
 }
 
@@ -127,6 +136,7 @@ pub(super) fn mod_refs(name: u32, right: u32, delta: i32) -> Result<(), MachErro
 
 /// The kinds of right that a name denotes, as `MACH_PORT_TYPE_*` bits; none for an unknown name.
 pub(super) fn port_type(name: u32) -> u32 {
+    count_other();
     let mut bits = 0;
     // SAFETY: `bits` is valid for one write.
     let code = unsafe { mach::mach_port_type(mach_task_self(), name, &mut bits) };
@@ -258,6 +268,7 @@ pub(super) fn vm_allocate(size: usize) -> Result<usize, MachError> {
 /// # Safety
 /// The region is the caller's, and nothing uses it any more.
 pub(super) unsafe fn vm_deallocate(address: usize, size: usize) {
+    count_other();
     // SAFETY: the caller's duties are the seam's. A failure would mean that the region was not mapped, and there is
     // nothing left to undo then.
     let _ = unsafe { mach::vm_deallocate(mach_task_self(), address, size) };
@@ -323,6 +334,7 @@ pub(super) fn makeport(file: BorrowedFd<'_>) -> Result<u32, MachError> {
     let mut name = mach::MACH_PORT_NULL;
     // SAFETY: `name` is valid for one write.
     let result = unsafe { mach::fileport_makeport(file.as_raw_fd(), &mut name) };
+    count_other();
     if result == 0 {
         return Ok(name);
     }
@@ -335,6 +347,7 @@ pub(super) fn makeport(file: BorrowedFd<'_>) -> Result<u32, MachError> {
 
 /// Opens the file that a send right stands for.
 pub(super) fn makefd(name: u32) -> std::io::Result<OwnedFd> {
+    count_other();
     let fd = mach::fileport_makefd(name);
     if fd < 0 {
         return Err(std::io::Error::last_os_error());

@@ -1,5 +1,6 @@
 //! The right to answer a call, as a value.
 
+mod on_return;
 mod slot;
 pub(crate) mod wire;
 
@@ -14,11 +15,13 @@ use crate::message::{
 use crate::port::{ReceiveRight, ReplyRight};
 use crate::{Error, mach};
 
+pub(crate) use on_return::Outbox;
 pub(crate) use slot::Slot;
 
 /// The right to answer one call with a `T`: the last field of an endpoint's variant that is a request.
 ///
-/// Send the answer now, later, or from another thread; or put the reply into a message to another host, which then answers
+/// Send the answer now ([`send`](Self::send)), as the handler's last act ([`send_on_return`](Self::send_on_return)), later,
+/// or from another thread; or put the reply into a message to another host, which then answers
 /// in this one's place. A reply is used once, and the type sees to that: sending consumes it. Dropping it, also by a
 /// panic in the handler, tells the caller at once ([`Error::ReplyDropped`]).
 ///
@@ -79,6 +82,37 @@ impl<T> Reply<T> {
         match self.slot.take() {
             Some(slot) => slot.fill(Answer::Value(value)).map_err(|_| Error::CallerGone),
             None => Err(Error::CallerGone),
+        }
+    }
+
+    /// Answers the call when the handler returns, or earlier: for a handler that has nothing left to do then. The host sends
+    /// such an answer and waits for its next message in one call of the kernel, where [`send`](Self::send) makes it two.
+    ///
+    /// Until the handler returns the caller may go on waiting: what takes long, or waits for something that the caller does
+    /// next, belongs before this or after a `send`. What the handler sends meanwhile overtakes the answer. A handler that
+    /// panics afterwards has answered nevertheless. On other threads, in a one-way message's handler, for a caller in this
+    /// process, for a second answer, and with rights, files or memory in the value, this is `send`.
+    ///
+    /// ```no_run
+    /// # use machipc::{Context, Host, Reply};
+    /// # #[machipc::endpoint("com.example.squares")]
+    /// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+    /// let host = Host::<Squares>::bind(|message: Squares, _: &Context| match message {
+    ///     Squares::Square { of, reply } => drop(reply.send_on_return(of * of)),
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). That the caller has gone shows only later, and then nobody is told: a handler that must know
+    /// uses `send`.
+    pub fn send_on_return(mut self, value: T) -> Result<(), Error>
+    where
+        T: ReplyValue,
+    {
+        match self.take_right() {
+            Some(right) => on_return::answer(right, &value),
+            None => self.send(value),
         }
     }
 

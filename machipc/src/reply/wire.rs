@@ -1,8 +1,8 @@
 //! Answers as messages: the reply itself, or why there is none.
 
 use crate::error::{Dialect, Error};
-use crate::message::{DecodeError, Encode, Schema};
-use crate::port::{Deadline, MachError, Notification, Outgoing, Received, ReplyRight};
+use crate::message::{DecodeError, Encode, EncodeError, Schema};
+use crate::port::{Deadline, MachError, MessageBuffer, Notification, Outgoing, Received, ReplyRight};
 use crate::scratch;
 
 use super::ReplyValue;
@@ -11,6 +11,9 @@ use super::ReplyValue;
 pub(crate) const REPLY_ID: i32 = 0x2000_0000;
 /// The id of a message that says why a call is not answered.
 pub(crate) const REFUSAL_ID: i32 = 0x2000_0001;
+
+/// What errors of an answer call whoever waits for it.
+const CALLER: &str = "the caller";
 
 /// Why a call is not answered, as it travels.
 pub(crate) struct Refusal {
@@ -49,32 +52,47 @@ impl Refusal {
 
 /// Sends `value` as the answer, once.
 pub(crate) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<(), Error> {
-    let sent = post(&right, REPLY_ID, value);
-    if let Err(Error::Encode { source, .. }) = &sent {
-        refuse(right, &Refusal::new(Why::Rejected, format!("the host's reply: {source}")));
-    }
-    sent
+    scratch::with(|scratch| match encode(&mut scratch.send, value) {
+        Ok(outgoing) => send(outgoing, &right),
+        Err(source) => Err(unencodable(right, source)),
+    })
+}
+
+/// Encodes `value` as an answer.
+pub(super) fn encode<'m, T: ReplyValue>(
+    buffer: &'m mut MessageBuffer,
+    value: &'m T,
+) -> Result<Outgoing<'m>, EncodeError> {
+    Outgoing::encode(buffer, REPLY_ID, Schema::fingerprint_of::<T>(), |out| value.encode(out))
+}
+
+/// Sends an answer or a refusal.
+pub(super) fn send(outgoing: Outgoing<'_>, right: &ReplyRight) -> Result<(), Error> {
+    // A send-once right never waits for room, and a peer's send right is not waited for.
+    outgoing.answer(right).send(Deadline::never()).map_err(|source| match source {
+        source if source.is_dead_destination() => Error::CallerGone,
+        source => Error::Mach { endpoint: CALLER.to_owned(), source },
+    })
+}
+
+/// Tells the caller, and returns, that a value cannot be its answer.
+pub(super) fn unencodable(right: ReplyRight, source: EncodeError) -> Error {
+    refuse(right, &Refusal::new(Why::Rejected, format!("the host's reply: {source}")));
+    Error::Encode { endpoint: CALLER.to_owned(), source }
 }
 
 /// Tells the caller that there will be no answer. Whether it still listens does not matter.
 pub(crate) fn refuse(right: ReplyRight, refusal: &Refusal) {
-    // If it cannot be sent, dropping the right tells the caller as much as can be told.
-    let _ = post(&right, REFUSAL_ID, &(refusal.why as u32, refusal.fingerprint, refusal.text.as_str()));
-}
-
-fn post<T: Encode>(right: &ReplyRight, id: i32, value: &T) -> Result<(), Error> {
-    let caller = || "the caller".to_owned();
+    let value = (refusal.why as u32, refusal.fingerprint, refusal.text.as_str());
+    let fingerprint = Schema::fingerprint_of::<(u32, u64, &str)>();
     scratch::with(|scratch| {
-        Outgoing::encode(&mut scratch.send, id, Schema::fingerprint_of::<T>(), |out| value.encode(out))
-            .map_err(|source| Error::Encode { endpoint: caller(), source })?
-            .answer(right)
-            // A send-once right never waits for room, and a peer's send right is not waited for.
-            .send(Deadline::never())
-            .map_err(|source| match source {
-                source if source.is_dead_destination() => Error::CallerGone,
-                source => Error::Mach { endpoint: caller(), source },
-            })
-    })
+        // If it cannot be sent, dropping the right tells the caller as much as can be told.
+        if let Ok(outgoing) =
+            Outgoing::encode(&mut scratch.send, REFUSAL_ID, fingerprint, |out| value.encode(out))
+        {
+            let _ = send(outgoing, &right);
+        }
+    });
 }
 
 /// What came to a reply port.

@@ -1,0 +1,79 @@
+//! Answers that leave when their handler returns, together with the receive of the next message.
+
+use std::cell::Cell;
+
+use crate::error::Error;
+use crate::port::{Deadline, Held, MachError, MessageBuffer, Outgoing, ReceiveRight, Received, ReplyRight};
+use crate::scratch;
+
+use super::{ReplyValue, wire};
+
+/// What a host's thread has to send before it waits for the next message: at most one answer.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    buffer: MessageBuffer,
+    answer: Option<(ReplyRight, Held)>,
+}
+
+thread_local! {
+    /// The outbox of the handler that runs on this thread.
+    static LENT: Cell<Option<Outbox>> = const { Cell::new(None) };
+}
+
+impl Outbox {
+    /// Calls a handler, whose answers may stay here. A handler that runs another host on its thread lends the thread to that
+    /// one's handlers meanwhile.
+    pub(crate) fn lend(&mut self, handle: impl FnOnce()) {
+        let outer = LENT.replace(Some(std::mem::take(self)));
+        handle();
+        *self = LENT.replace(outer).unwrap_or_default();
+    }
+
+    /// Sends what there is to send and waits for a message to `port`, in one call.
+    ///
+    /// # Errors
+    /// Those of the answer, with nothing received, and where [`MachError::is_receive`] is true those of the receive.
+    pub(crate) fn send_and_receive<'b>(
+        &mut self,
+        port: &ReceiveRight<()>,
+        buffer: &'b mut MessageBuffer,
+        deadline: Deadline,
+    ) -> Result<Received<'b>, MachError> {
+        let Some((right, held)) = self.answer.take() else { return port.receive(buffer, deadline) };
+        let received =
+            Outgoing::resume(&mut self.buffer, held).answer(&right).send_and_receive(port, buffer, deadline);
+        scratch::trim(&mut self.buffer);
+        received
+    }
+
+    /// Sends what there is to send, for a thread that receives no more.
+    pub(crate) fn send(&mut self) -> Result<(), MachError> {
+        let Some((right, held)) = self.answer.take() else { return Ok(()) };
+        Outgoing::resume(&mut self.buffer, held).answer(&right).send(Deadline::never())
+    }
+}
+
+/// Leaves an answer in the thread's outbox. Where there is none, or it is taken, and where the answer carries rights,
+/// files or memory, it is sent at once.
+pub(super) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<(), Error> {
+    let Some(mut outbox) = LENT.take() else { return wire::answer(right, value) };
+    let left = outbox.leave(right, value);
+    LENT.set(Some(outbox));
+    left
+}
+
+impl Outbox {
+    fn leave<T: ReplyValue>(&mut self, right: ReplyRight, value: &T) -> Result<(), Error> {
+        if self.answer.is_some() {
+            return wire::answer(right, value);
+        }
+        match wire::encode(&mut self.buffer, value).map(Outgoing::hold) {
+            Ok(Ok(held)) => {
+                self.answer = Some((right, held));
+                Ok(())
+            }
+            Ok(Err(outgoing)) => wire::send(outgoing, &right),
+            Err(error) => Err(wire::unencodable(right, error)),
+        }
+    }
+}
