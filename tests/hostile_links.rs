@@ -458,7 +458,7 @@ impl Enemy {
                 if self.random.below(2) == 0 {
                     rustix::fs::fcntl_add_seals(&fd, seals() | rustix::fs::SealFlags::WRITE).unwrap();
                 }
-                send(&peer.socket, b"F", &[fd.as_fd()]);
+                send(&peer.socket, b"F\x01", &[fd.as_fd()]);
                 let len = self.random.below(3 * 4096);
                 let mut bytes = message(0, 0, [0; 4], &[4, 1, len], 1, &[1, 0, 0, 0, 0]);
                 bytes[6] = 1;
@@ -473,7 +473,9 @@ impl Enemy {
         let fd = peer.ring.fd.as_fd();
         let fds = vec![fd; 1 + self.random.below(253) as usize];
         for _ in 0..self.random.below(12) {
-            send(&peer.socket, b"F", &fds);
+            // As many as are said, or another number.
+            let said = if self.random.below(4) == 0 { self.random.below(256) as u8 } else { fds.len() as u8 };
+            send(&peer.socket, &[b'F', said], &fds);
         }
         if self.random.below(2) == 0 {
             peer.say(&frame(2, 1 + self.random.below(300) as u16, &[0, 0]));
@@ -574,19 +576,19 @@ impl Enemy {
         match self.random.below(4) {
             0 => {
                 // Ask to be introduced, then break off or greet with what is not memory.
-                send(&peer.socket, b"F", &[theirs.as_fd()]);
+                send(&peer.socket, b"F\x01", &[theirs.as_fd()]);
                 peer.say(&frame(6, 1, &[self.random.below(2), self.random.below(3)]));
                 send(&ours, &hello(self.states, ""), &[ours.as_fd()]);
             }
             1 => {
                 // No socket at all.
                 let (read, _write) = rustix::pipe::pipe().unwrap();
-                send(&peer.socket, b"F", &[read.as_fd()]);
+                send(&peer.socket, b"F\x01", &[read.as_fd()]);
                 peer.say(&frame(6, 1, &[0, 0]));
             }
             _ => {
                 // A right to nobody's port: the host begins a link, and its peer writes without having said who it is.
-                send(&peer.socket, b"F", &[theirs.as_fd()]);
+                send(&peer.socket, b"F\x01", &[theirs.as_fd()]);
                 peer.ring.write(&frame(10, 0, &[0, 0, 0, 0, 0, self.random.below(2)]));
                 let mut bytes = message(0, 0, [17, 6, 0, 0], &[], 0, &[]);
                 bytes[6] = 1;

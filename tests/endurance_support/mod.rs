@@ -143,6 +143,12 @@ impl Second {
         panic!("the second process ended early: {:?}", self.child.wait());
     }
 
+    /// Writes a line to its input.
+    pub fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("not yet finished");
+        input.write_all(format!("{line}\n").as_bytes()).expect("the second process lives");
+    }
+
     /// Kills the process, which must have lived until then.
     pub fn kill(&mut self) {
         use std::os::unix::process::ExitStatusExt;
@@ -170,6 +176,12 @@ pub fn tell(text: &str) {
     let mut output = std::io::stdout();
     output.write_all(format!("\n@ {text}\n").as_bytes()).expect("standard output");
     output.flush().expect("standard output");
+}
+
+/// Waits for the next line from the process that started this one.
+pub fn wait_for_word() {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("standard input");
 }
 
 /// Waits until the process that started this one closes the input, or is gone.

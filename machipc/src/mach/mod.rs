@@ -11,7 +11,8 @@
 //! 3. **Names** are local to the task. A call without pointer arguments is safe: a wrong name gives a wrong result or an
 //!    error, never undefined behaviour.
 //! 4. **Time-outs** are in milliseconds and are lower bounds.
-//! 5. **Signals** interrupt a wait only where `MACH_SEND_INTERRUPT` or `MACH_RCV_INTERRUPT` asks for it.
+//! 5. **Signals** interrupt a wait only where `MACH_SEND_INTERRUPT` or `MACH_RCV_INTERRUPT` asks for it. On Linux a
+//!    handler that was installed with `SA_RESTART` may leave the wait as it is.
 //! 6. **Threads** may make any call at any time.
 //! 7. **Received memory** belongs to the receiver until `vm_deallocate`; what was sent is a snapshot.
 //! 8. **Readiness**: the calls `readiness_*` are not Mach's. They stand for what each system has to wait for messages and

@@ -67,6 +67,7 @@ impl Kernel {
             bytes: draft.bytes,
             sender,
             credit: None,
+            incomplete: false,
             _charge: None,
         };
         let to = message.destination.port();

@@ -192,7 +192,7 @@ impl Kernel {
 
     /// Writes the receiver's names and addresses into the message's descriptors. Returns the bits of what had no room.
     fn copy_out_items(&mut self, message: &mut Message, guarded: bool, buffer: usize) -> mach_msg_return_t {
-        let mut errors = 0;
+        let mut errors = if message.incomplete { MACH_MSG_VM_KERNEL } else { 0 };
         let mut at = DESCRIPTORS_AT;
         for item in core::mem::take(&mut message.items) {
             let size = if matches!(item, Item::Port { .. }) { 12 } else { 16 };

@@ -98,6 +98,8 @@ pub(super) struct Message {
     pub(super) sender: Sender,
     /// Link and export whose credit the message used up, to be returned when it is taken.
     pub(super) credit: Option<(u32, u32)>,
+    /// Something that it carried found no room in this process: the receiver is told (`MACH_RCV_BODY_ERROR`).
+    pub(super) incomplete: bool,
     /// What the message takes of what its sender may have here; given back with the message.
     pub(super) _charge: Option<Charge>,
 }
@@ -138,6 +140,7 @@ impl Message {
             bytes,
             sender: Sender::KERNEL,
             credit: None,
+            incomplete: false,
             _charge: None,
         }
     }

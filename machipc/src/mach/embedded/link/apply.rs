@@ -25,7 +25,20 @@ use crate::mach::{
 };
 
 /// The descriptors of a frame, taken in order.
-pub(super) type Fds = std::vec::IntoIter<OwnedFd>;
+pub(super) struct Fds {
+    left: std::vec::IntoIter<Option<OwnedFd>>,
+    /// One that was taken had found no room in this process.
+    lost: bool,
+}
+
+impl Fds {
+    /// The next descriptor; `None` for one that found no room.
+    fn take(&mut self) -> Result<Option<OwnedFd>, Breach> {
+        let fd = self.left.next().ok_or(Breach)?;
+        self.lost |= fd.is_none();
+        Ok(fd)
+    }
+}
 
 impl Kernel {
     /// Does what a frame says.
@@ -34,9 +47,9 @@ impl Kernel {
         id: u32,
         kind: u8,
         body: Vec<u8>,
-        fds: Vec<OwnedFd>,
+        fds: Vec<Option<OwnedFd>>,
     ) -> Result<(), Breach> {
-        let mut fds = fds.into_iter();
+        let mut fds = Fds { left: fds.into_iter(), lost: false };
         if kind == MESSAGE {
             self.apply_message(id, &body, &mut fds)?;
         } else if kind == MOVE {
@@ -75,13 +88,13 @@ impl Kernel {
                     }
                 }
                 Frame::Introduce { export, once } => {
-                    let socket = fds.next().ok_or(Breach)?;
+                    let socket = fds.take()?;
                     self.apply_introduce(id, export, once, socket)?;
                 }
             }
         }
         recycle::give(body);
-        if fds.next().is_some() { Err(Breach) } else { Ok(()) }
+        if fds.left.next().is_some() { Err(Breach) } else { Ok(()) }
     }
 
     fn apply_release(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
@@ -181,14 +194,24 @@ impl Kernel {
     }
 
     /// A peer introduces somebody to a port of ours: the right waits for whoever speaks at the other end of `socket`.
-    fn apply_introduce(&mut self, id: u32, export: u32, once: bool, socket: OwnedFd) -> Result<(), Breach> {
+    /// Without room for the socket the right is given up, as if whoever was to get it had gone.
+    fn apply_introduce(
+        &mut self,
+        id: u32,
+        export: u32,
+        once: bool,
+        socket: Option<OwnedFd>,
+    ) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         let right = match link.export(export) {
             Some(&mut Export::Send { port, .. }) if !once => self.copy_send(port),
             Some(_) if once => self.take_once(id, export)?,
             _ => return Err(Breach),
         };
-        self.await_hello(socket, Some(right));
+        match socket {
+            Some(socket) => drop(self.await_hello(socket, Some(right))),
+            None => self.release(right),
+        }
         Ok(())
     }
 
@@ -245,7 +268,7 @@ impl Kernel {
             return Err(Breach);
         }
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let cost = body.len() + fds.len() * FD_COST + head.item_count as usize * ITEM_COST;
+        let cost = body.len() + fds.left.len() * FD_COST + head.item_count as usize * ITEM_COST;
         let charge = Charge::take(&link.held_here, cost, HELD_MAX).ok_or(Breach)?;
         let mut private = recycle::take();
         private.extend_from_slice(bytes);
@@ -262,6 +285,7 @@ impl Kernel {
             bytes: private,
             sender,
             credit,
+            incomplete: false,
             _charge: Some(charge),
         };
         let filled = self.fill(id, &mut message, &head, item_bytes, fds);
@@ -269,6 +293,7 @@ impl Kernel {
             self.destroy_message(message);
             return Err(Breach);
         }
+        message.incomplete |= fds.lost;
         let port = message.destination.port();
         // A message for a port that has moved on may not fit the next link; it is lost then, as its sender can no longer be refused.
         if self.settle_receive_rights(port, &message) || self.exceeds_link(&message) {
@@ -399,7 +424,10 @@ impl Kernel {
                     return Err(Breach);
                 }
                 let region = match tag {
-                    ITEM_MEMFD => Region::from_memfd(fds.next().ok_or(Breach)?, len),
+                    ITEM_MEMFD => match fds.take()? {
+                        Some(fd) => Region::from_memfd(fd, len),
+                        None => Err(MemoryError::Exhausted),
+                    },
                     _ => {
                         let bytes = reader.take(len.next_multiple_of(4)).ok_or(Breach)?;
                         if len == 0 {
@@ -410,8 +438,11 @@ impl Kernel {
                 };
                 let region = match region {
                     Ok(region) => Some(region),
-                    // This side has no memory left: the message arrives without it, as on a kernel that is short of it.
-                    Err(MemoryError::Exhausted) => None,
+                    // This side has no memory or descriptor left: the message arrives without it, and says so.
+                    Err(MemoryError::Exhausted) => {
+                        fds.lost = true;
+                        None
+                    }
                     Err(MemoryError::Unreadable | MemoryError::Unsealed) => return Err(Breach),
                 };
                 Ok((Item::Memory { region, kind, copy }, 0, 16))
@@ -456,19 +487,22 @@ impl Kernel {
             }
             WireRight::YoursOnce { export } => self.take_once(id, export)?,
             WireRight::ThirdSend | WireRight::ThirdOnce => {
-                let socket = fds.next().ok_or(Breach)?;
+                let socket = fds.take()?;
                 let once = right == WireRight::ThirdOnce;
                 let identity = match once {
                     true => None,
                     false => self.links.get_mut(id).and_then(|link| link.thirds.pop_front()),
                 };
-                return Ok(self.meet(socket, once, identity));
+                return Ok(socket.map_or(Carried::Dead, |socket| self.meet(socket, once, identity)));
             }
             WireRight::Moved { export } => {
                 let link = self.links.get_mut(id).ok_or(Breach)?;
                 Right::Receive(link.moved.remove(&export).ok_or(Breach)?)
             }
-            WireRight::File => self.make_file_right(Arc::new(fds.next().ok_or(Breach)?)),
+            WireRight::File => match fds.take()? {
+                Some(file) => self.make_file_right(Arc::new(file)),
+                None => return Ok(Carried::Dead),
+            },
             WireRight::Null | WireRight::Dead => return Err(Breach),
         };
         Ok(Carried::Right(right))

@@ -96,6 +96,9 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
         Some(credentials) => credentials,
         None => rustix::net::sockopt::socket_peercred(socket)?,
     };
+    if packet.fds_lost {
+        return Err(rustix::io::Errno::MFILE);
+    }
     let mut fds = packet.fds;
     let parsed = parse_hello(&bytes[..packet.len]);
     match (parsed, fds.pop(), fds.is_empty()) {
@@ -156,6 +159,9 @@ pub(in super::super) fn receive_welcome(
 ) -> rustix::io::Result<(Welcome, Sender, Option<OwnedFd>)> {
     let mut bytes = [0; PACKET_MAX];
     let mut packet = socket::receive(socket, &mut bytes)?.ok_or(rustix::io::Errno::PIPE)?;
+    if packet.fds_lost {
+        return Err(rustix::io::Errno::MFILE);
+    }
     let welcome = parse_welcome(&bytes[..packet.len]).ok_or(rustix::io::Errno::PROTO)?;
     let credentials = rustix::net::sockopt::socket_peercred(socket)?;
     let sender = sender_of(credentials, &welcome.nonce);

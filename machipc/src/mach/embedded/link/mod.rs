@@ -105,7 +105,7 @@ struct Partial {
 }
 
 /// A whole frame: kind, body, descriptors.
-type Arrived = (u8, Vec<u8>, Vec<OwnedFd>);
+type Arrived = (u8, Vec<u8>, Vec<Option<OwnedFd>>);
 
 /// One end of a link.
 pub(super) struct Link {
@@ -140,7 +140,8 @@ pub(super) struct Link {
     queued: u64,
     flushed: u64,
     partial: Option<Partial>,
-    fds: VecDeque<OwnedFd>,
+    /// Descriptors that came ahead of their frames; `None` for one that this process had no room for.
+    fds: VecDeque<Option<OwnedFd>>,
     /// Watched by whoever polls; otherwise a bell announces input.
     active: bool,
     /// The peer has yet to say who it is: it was introduced by a third process.
@@ -257,7 +258,7 @@ impl Link {
             return Ok(true);
         }
         let borrowed: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| fd.as_fd()).collect();
-        match socket::send(&self.socket, b"F", &borrowed) {
+        match socket::send(&self.socket, &[b'F', borrowed.len() as u8], &borrowed) {
             Ok(()) => Ok(true),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::NOBUFS | rustix::io::Errno::TOOMANYREFS) => {
                 Ok(false)
@@ -281,10 +282,14 @@ impl Link {
                         self.unidentified = false;
                         continue;
                     }
-                    if packet.len == 0 || self.fds.len() + packet.fds.len() > FDS_WAITING_MAX {
+                    // Those that came without room for them are counted all the same: each belongs to its place in a frame.
+                    let count = if bytes[0] == b'F' && packet.len == 2 { usize::from(bytes[1]) } else { 0 };
+                    let right = count == packet.fds.len() || (packet.fds_lost && count > packet.fds.len());
+                    if packet.len == 0 || !right || self.fds.len() + count > FDS_WAITING_MAX {
                         return Err(Breach);
                     }
-                    self.fds.extend(packet.fds);
+                    let all = packet.fds.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+                    self.fds.extend(all.take(count));
                 }
                 Ok(None) => return Ok(false),
                 Err(rustix::io::Errno::AGAIN) => return Ok(true),

@@ -19,6 +19,8 @@ pub(super) struct Packet {
     pub(super) fds: Vec<OwnedFd>,
     /// Who sent it, as the kernel says, on sockets that ask for that.
     pub(super) credentials: Option<UCred>,
+    /// There were more descriptors than this process may have.
+    pub(super) fds_lost: bool,
 }
 
 /// Sends one packet without waiting.
@@ -58,11 +60,13 @@ pub(super) fn receive(socket: impl AsFd, bytes: &mut [u8]) -> rustix::io::Result
             _ => {}
         }
     }
-    if message.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if message.flags.contains(ReturnFlags::TRUNC) {
         return Err(Errno::MSGSIZE);
     }
     if message.bytes == 0 && fds.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Packet { len: message.bytes, fds, credentials }))
+    // There is room for all that a packet can have, so it was descriptors that the process had no room for (unix(7)).
+    let fds_lost = message.flags.contains(ReturnFlags::CTRUNC);
+    Ok(Some(Packet { len: message.bytes, fds, credentials, fds_lost }))
 }
