@@ -38,13 +38,17 @@ impl Trailer {
     pub(super) const NONE: Self = Self { bytes: [0; 68], len: 0 };
 
     /// The trailer that `option` asks for (mach-semantics §1, trailers).
-    fn new(option: mach_msg_option_t, sequence: u32, sender: &Sender, context: u64) -> Self {
+    pub(super) fn new(option: mach_msg_option_t, sequence: u32, sender: &Sender, context: u64) -> Self {
         let mut bytes = [0; 68];
         let len = trailer_size(option);
-        let words = [0, len as u32, sequence].into_iter().chain(sender.security.val).chain(sender.audit.val);
-        for (index, word) in words.enumerate() {
-            bytes[4 * index..4 * index + 4].copy_from_slice(&word.to_le_bytes());
-        }
+        let mut put = |at: usize, words: &[u32]| {
+            for (place, word) in bytes[at..].chunks_exact_mut(4).zip(words) {
+                place.copy_from_slice(&word.to_le_bytes());
+            }
+        };
+        put(0, &[0, len as u32, sequence]);
+        put(12, &sender.security.val);
+        put(20, &sender.audit.val);
         bytes[52..60].copy_from_slice(&context.to_le_bytes());
         Self { bytes, len }
     }

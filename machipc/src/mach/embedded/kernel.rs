@@ -485,6 +485,7 @@ impl Kernel {
     /// Tells every thread that receives from this port itself that it has gone or moved away.
     pub(super) fn wake_receivers_changed(&mut self, id: PortId) {
         self.receive_right_lost(id);
+        self.notice();
         for waiter in core::mem::take(&mut self.port_mut(id).receivers) {
             self.finish(waiter, Outcome::PortChanged);
         }
@@ -507,6 +508,13 @@ impl Kernel {
             parker.reset();
         }
         waits
+    }
+
+    /// Has a thread look that watches the rings before it begins to wait for good.
+    pub(super) fn notice(&self) {
+        if let Some(poller) = self.links.poller {
+            poller.notice();
+        }
     }
 
     /// Ends a wait and wakes its thread once the lock is released.

@@ -271,26 +271,33 @@ pub(super) fn check_readable(address: usize, len: usize) -> Result<(), MemoryErr
     }
 }
 
+thread_local! {
+    /// The range that this thread last found writable.
+    static WRITABLE: core::cell::Cell<(usize, usize)> = const { core::cell::Cell::new((0, 0)) };
+}
+
+/// Whether the range lies in the one that was last found writable.
+pub(super) fn is_known_writable(address: usize, len: usize) -> bool {
+    let (from, to) = WRITABLE.get();
+    from <= address && address.checked_add(len).is_some_and(|end| end <= to)
+}
+
 /// Whether every byte of the range can be written. The range found so last is remembered: a program receives into the same buffer again and
 /// again, and a call a message would cost more than the message.
 pub(super) fn check_writable(address: usize, len: usize) -> Result<(), MemoryError> {
-    thread_local! {
-        static KNOWN: core::cell::Cell<(usize, usize)> = const { core::cell::Cell::new((0, 0)) };
+    if is_known_writable(address, len) {
+        return Ok(());
     }
-    let (from, to) = KNOWN.get();
     let Some(end) = address.checked_add(len).filter(|end| *end <= usize::MAX - page_size()) else {
         return Err(MemoryError::Unreadable);
     };
-    if from <= address && end <= to {
-        return Ok(());
-    }
     let start = page_floor(address);
     let end = page_ceil(end);
     // SAFETY: populating for writing changes no byte.
     match unsafe { rustix::mm::madvise(start as *mut _, end - start, Advice::LinuxPopulateWrite) } {
         // Kernels before 5.14 do not know the advice; there the caller's word has to do.
         Ok(()) | Err(rustix::io::Errno::INVAL) => {
-            KNOWN.set((start, end));
+            WRITABLE.set((start, end));
             Ok(())
         }
         Err(_) => Err(MemoryError::Unreadable),

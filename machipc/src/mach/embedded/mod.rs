@@ -10,6 +10,7 @@
 //! | `names`, `attributes`, `requests`, `sets`, `services` | the calls on names, receive rights, notifications, port sets, bootstrap names |
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
+//! | `simple`, `room` | the short way of messages that carry nothing but bytes |
 //! | `memory`, `fileport` | out-of-line memory, files |
 //! | `recycle` | buffers used again |
 //! | `readiness` | descriptors that tell of messages |
@@ -38,8 +39,10 @@ mod readiness;
 mod recycle;
 mod request;
 mod requests;
+mod room;
 mod services;
 mod sets;
+mod simple;
 mod slab;
 mod space;
 mod task;

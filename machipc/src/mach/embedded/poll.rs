@@ -66,6 +66,10 @@ const SPIN_PATIENCE: u32 = 4;
 const SPIN_PROBE: u64 = 64;
 /// How many times a leader finds input before it looks at the sockets too.
 const DRAINS_PER_POLL: u32 = 128;
+/// How many receives on the short way pass before one looks at the sockets too.
+const RECEIVES_PER_POLL: u32 = 4096;
+/// How many looks at the rings pass between two at the clock.
+const ROUNDS_PER_CLOCK: u32 = 16;
 
 /// What polls the sockets of links, listeners and handshakes.
 pub(super) struct Poller {
@@ -83,6 +87,14 @@ pub(super) struct Poller {
     janitor_leads: AtomicBool,
     janitor: Mutex<Option<std::thread::Thread>>,
     watches: Mutex<Vec<Watch>>,
+    /// Somebody wants to change `watches`.
+    changing: AtomicBool,
+    /// Counts what a thread may wait for that comes by no ring: messages from this process, ports that die or move.
+    noticed: AtomicU32,
+    /// Threads that sleep while another leads.
+    followers: AtomicU32,
+    /// Receives on the short way.
+    receives: AtomicU32,
     drains: AtomicU32,
     /// Spins in a row that found nothing.
     failures: AtomicU32,
@@ -108,6 +120,10 @@ impl Poller {
             janitor_leads: AtomicBool::new(false),
             janitor: Mutex::new(None),
             watches: Mutex::new(Vec::new()),
+            changing: AtomicBool::new(false),
+            noticed: AtomicU32::new(0),
+            followers: AtomicU32::new(0),
+            receives: AtomicU32::new(0),
             drains: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             several_cpus: cpus > 1,
@@ -142,7 +158,70 @@ impl Poller {
 
     /// Replaces the links that are watched.
     pub(super) fn set_watches(&self, watches: Vec<Watch>) {
+        self.changing.store(true, Ordering::Relaxed);
         *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
+        self.changing.store(false, Ordering::Relaxed);
+    }
+
+    /// Something has happened that a thread may wait for and that no ring tells. Called under the kernel's lock.
+    pub(super) fn notice(&self) {
+        self.noticed.store(self.noticed().wrapping_add(1), Ordering::Release);
+    }
+
+    /// How much has been noticed so far.
+    pub(super) fn noticed(&self) -> u32 {
+        self.noticed.load(Ordering::Acquire)
+    }
+
+    /// Now and then a receive goes the general way, which also hears the sockets, even if a peer never stops sending.
+    pub(super) fn is_due(&self) -> bool {
+        let count = self.receives.load(Ordering::Relaxed).wrapping_add(1);
+        self.receives.store(count, Ordering::Relaxed);
+        count.is_multiple_of(RECEIVES_PER_POLL)
+    }
+
+    /// Watches the rings for as long as that pays. Returns whether there is something to look at: input, or more noticed than `noticed`.
+    /// Only the leader calls this.
+    pub(super) fn watch(&self, noticed: u32) -> bool {
+        if !self.pays_to_watch() {
+            return false;
+        }
+        let (mut rounds, mut began) = (0_u32, None);
+        'again: loop {
+            let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                if watches.iter().any(Watch::has_input) || self.noticed() != noticed {
+                    self.spin_succeeded();
+                    return true;
+                }
+                rounds += 1;
+                // The clock costs more than a look at the rings, and most waits that are worth it end before it is asked.
+                if rounds.is_multiple_of(ROUNDS_PER_CLOCK) {
+                    let began = *began.get_or_insert_with(Instant::now);
+                    if began.elapsed() >= self.spin_budget() {
+                        self.spin_failed();
+                        return false;
+                    }
+                }
+                core::hint::spin_loop();
+                if self.changing.load(Ordering::Relaxed) {
+                    continue 'again;
+                }
+            }
+        }
+    }
+
+    /// Whether a peer may run while this thread spins: one that was last seen on this processor would only be kept from it.
+    fn pays_to_watch(&self) -> bool {
+        let own = rustix::thread::sched_getcpu() as u32;
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.iter().for_each(Watch::tell_processor);
+        watches.iter().any(|watch| watch.processor().map_or(self.several_cpus, |processor| processor != own))
+    }
+
+    /// Whether threads sleep that another leads for.
+    pub(super) fn has_followers(&self) -> bool {
+        self.followers.load(Ordering::SeqCst) != 0
     }
 
     /// There are links to watch that whoever sleeps in the poll has not armed. It arms them when it wakes.
@@ -182,7 +261,7 @@ impl Poller {
         self.failures.store(failures.saturating_add(1).min(16), Ordering::Relaxed);
     }
 
-    fn try_lead(&self) -> bool {
+    pub(super) fn try_lead(&self) -> bool {
         let free = self.leading.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if free {
             self.leads.fetch_add(1, Ordering::Relaxed);
@@ -190,7 +269,7 @@ impl Poller {
         free
     }
 
-    fn stop_leading(&self) {
+    pub(super) fn stop_leading(&self) {
         self.leading.store(false, Ordering::SeqCst);
     }
 
@@ -230,17 +309,25 @@ impl Task {
                 Some(poller) if poller.try_lead() => {
                     let woken = self.lead(poller, parker, deadline);
                     poller.stop_leading();
-                    self.hand_lead_on(parker);
+                    self.hand_lead_on(Some(parker));
                     woken
                 }
-                poller => {
-                    if let Some(poller) = poller.filter(|poller| poller.janitor_leads.load(Ordering::SeqCst))
-                    {
+                Some(poller) => {
+                    if poller.janitor_leads.load(Ordering::SeqCst) {
                         poller.wanted.store(true, Ordering::SeqCst);
                         poller.ring();
                     }
-                    parker.sleep(deadline)
+                    poller.followers.fetch_add(1, Ordering::SeqCst);
+                    // A leader that has stopped since may not have seen this follower.
+                    let led = poller.leading.load(Ordering::SeqCst);
+                    let woken = if led { parker.sleep(deadline) } else { Woken::Notified };
+                    poller.followers.fetch_sub(1, Ordering::SeqCst);
+                    if !led && !parker.is_notified() {
+                        continue;
+                    }
+                    woken
                 }
+                None => parker.sleep(deadline),
             };
             match woken {
                 Woken::Notified if parker.take_promotion() => {}
@@ -316,7 +403,7 @@ impl Task {
                 }
                 continue;
             }
-            if !poller.several_cpus {
+            if rounds == 0 && !poller.pays_to_watch() {
                 return false;
             }
             rounds += 1;
@@ -368,10 +455,12 @@ impl Task {
     }
 
     /// Lets another thread that waits take the lead.
-    fn hand_lead_on(&self, own: &Parker) {
+    pub(super) fn hand_lead_on(&self, own: Option<&Parker>) {
         let next = self.with(|kernel| {
             let waiting = |waiter: &&super::wait::Waiter| waiter.outcome.is_none();
-            let other = |waiter: &&super::wait::Waiter| !core::ptr::eq(&raw const *waiter.parker, own);
+            let other = |waiter: &&super::wait::Waiter| {
+                own.is_none_or(|own| !core::ptr::eq(&raw const *waiter.parker, own))
+            };
             let next = kernel.waiters.iter().map(|(_, waiter)| waiter).filter(waiting).find(other);
             next.map(|waiter| waiter.parker.clone())
         });
@@ -411,7 +500,6 @@ impl Task {
     /// Leads until a thread that waits wants to.
     fn lead_for_all(&self, poller: &Poller) {
         poller.janitor_leads.store(true, Ordering::SeqCst);
-        let nobody = Parker::default();
         loop {
             // Also hears the sockets now and then, if a peer never stops sending.
             self.drain(poller);
@@ -440,6 +528,6 @@ impl Task {
         }
         poller.janitor_leads.store(false, Ordering::SeqCst);
         poller.stop_leading();
-        self.hand_lead_on(&nobody);
+        self.hand_lead_on(None);
     }
 }

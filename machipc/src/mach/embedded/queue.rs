@@ -32,6 +32,7 @@ impl Kernel {
                 if let Some(message) = self.hand_over(id, message) {
                     self.port_mut(id).queue.push_back(message);
                     self.queue_changed(id);
+                    self.notice();
                 }
             }
         }

@@ -16,6 +16,7 @@ use super::poll::Poller;
 use super::port::Home;
 use super::queue::Found;
 use super::recycle;
+use super::simple;
 use super::space::Object;
 use super::wait::{Awaited, Outcome, Parker, Taken, Waiter, WaiterId, Woken};
 use crate::mach::{
@@ -120,7 +121,7 @@ impl Task {
         Held { task: self, kernel, _bootstrap: held, memory: memory::hold(), names: bootstrap::hold() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kernel> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
         // No code under the lock panics on purpose; if some did, other threads can only go on with what is there.
         self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,6 +187,10 @@ impl Task {
         option: mach_msg_option_t,
         timeout: mach_msg_timeout_t,
     ) -> mach_msg_return_t {
+        // SAFETY: the caller's word.
+        if unsafe { self.send_simple(message, size as usize, option) } {
+            return MACH_MSG_SUCCESS;
+        }
         // SAFETY: the caller's word.
         let draft = match unsafe { Draft::read(message, size as usize, recycle::take()) } {
             Ok(draft) => draft,
@@ -309,12 +314,23 @@ impl Task {
         option: mach_msg_option_t,
         timeout: mach_msg_timeout_t,
     ) -> mach_msg_return_t {
+        let wait = option & MACH_RCV_TIMEOUT == 0 || timeout > 0;
+        // SAFETY: the caller's word.
+        let waited = match unsafe { self.receive_simple(buffer, room, name, option, wait) } {
+            simple::Received::Message => return MACH_MSG_SUCCESS,
+            simple::Received::General(waited) => waited,
+        };
         let large = option & MACH_RCV_LARGE != 0;
         let deadline = deadline(option & MACH_RCV_TIMEOUT != 0, timeout);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.poll_unscanned();
         }
         let started = self.with(|kernel| {
+            if let Some(port) = waited
+                && awaited(kernel, name) != Some(Awaited::Port(port))
+            {
+                return Received::Code(MACH_RCV_PORT_CHANGED);
+            }
             let mut found = take_now(kernel, name, room, option);
             if matches!(found, Received::Code(MACH_RCV_TIMED_OUT)) && kernel.drain_links() {
                 found = take_now(kernel, name, room, option);
@@ -393,7 +409,7 @@ impl<M> Received<M> {
 }
 
 /// What a receive name stands for.
-fn awaited(kernel: &mut Kernel, name: mach_port_name_t) -> Option<Awaited> {
+pub(super) fn awaited(kernel: &mut Kernel, name: mach_port_name_t) -> Option<Awaited> {
     match kernel.entry(name).map(|entry| entry.object) {
         Some(Object::Port { port, receive: true, .. }) => Some(Awaited::Port(port)),
         Some(Object::Set(set)) => Some(Awaited::Set(set)),

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU32;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
+use super::super::room::Room;
 use super::ring::{Control, Shared};
 
 /// Control words, then the two rings.
@@ -29,6 +30,8 @@ const fn offset(control: Control) -> usize {
         Control::Tail => 0,
         Control::Head => 128,
         Control::Armed => 256,
+        // Written rarely; not on the line that the other side writes when it sleeps.
+        Control::Processor => 320,
         Control::Starved => 384,
     }
 }
@@ -125,5 +128,12 @@ impl Shared for Mapping {
         let from = self.data(direction, position, bytes.len());
         // SAFETY: the bytes end at the ring's end at the latest, so the source lies in the mapping (invariant 1).
         unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+    }
+
+    fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize) {
+        let from = self.data(direction, position, len);
+        let place = room.place(at, len);
+        // SAFETY: as in `copy_out`; `place` is writable for `len` bytes.
+        unsafe { core::ptr::copy_nonoverlapping(from, place, len) };
     }
 }

@@ -11,6 +11,7 @@ mod moves;
 mod ring;
 #[cfg(all(test, loom))]
 mod ring_model;
+pub(super) mod simple;
 mod socket;
 mod transmit;
 
@@ -379,6 +380,9 @@ pub(super) struct Links {
     watched: Vec<u32>,
     /// Links are watched that were not before: whoever sleeps in the poll does not know of them.
     pub(super) added: bool,
+    /// Which link is looked at first by a receiver on the short way, and how many messages such have taken.
+    turn: usize,
+    taken: u32,
 }
 
 impl Links {
@@ -394,6 +398,8 @@ impl Links {
             changed: false,
             watched: Vec::new(),
             added: false,
+            turn: 0,
+            taken: 0,
         }
     }
 
@@ -552,6 +558,7 @@ impl Links {
     fn activate(&mut self, id: u32) {
         let Some(link) = self.get_mut(id) else { return };
         if !core::mem::replace(&mut link.active, true) {
+            link.rx.disarm();
             self.watched.push(id);
             (self.changed, self.added) = (true, true);
         }
@@ -699,44 +706,45 @@ impl Kernel {
     }
 
     fn drain_link(&mut self, id: u32) -> bool {
-        let mut any = false;
+        let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return false };
+        let start = link.rx.position();
         for _ in 0..FRAMES_AT_ONCE {
-            let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return any };
-            if link.unidentified && !link.identify() {
-                if let Some(link) = self.links.get_mut(id) {
-                    link.broken = true;
-                }
-                self.doomed.push(Doomed::Link(id));
-                return true;
-            }
-            let before = link.rx.position();
-            let next = link.next_frame();
-            any |= before != link.rx.position();
-            let result = match next {
-                Ok(None) => break,
-                Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),
-                Err(breach) => Err(breach),
-            };
-            if result.is_err() {
-                if let Some(link) = self.links.get_mut(id) {
-                    link.broken = true;
-                }
-                self.doomed.push(Doomed::Link(id));
-                return true;
+            if !self.apply_next(id) {
+                break;
             }
         }
+        let Some(link) = self.links.get_mut(id) else { return true };
+        let any = link.rx.position() != start || link.broken;
         if any {
             // The bell for this may have been read along with descriptors, and with it what would have had the link watched.
             self.links.activate(id);
         }
-        let Some(link) = self.links.get_mut(id) else { return any };
-        if any && link.rx.advance() {
+        let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return any };
+        if link.rx.owes() && link.rx.advance() {
             link.ring_bell();
         }
         if !link.waiting.is_empty() && link.flush().is_err() {
             self.doomed.push(Doomed::Link(id));
         }
         any
+    }
+
+    /// Does what a link's next frame says. Returns false where there is none, or the link has ended.
+    fn apply_next(&mut self, id: u32) -> bool {
+        let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return false };
+        let next = if link.unidentified && !link.identify() { Err(Breach) } else { link.next_frame() };
+        let applied = match next {
+            Ok(None) => return false,
+            Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),
+            Err(breach) => Err(breach),
+        };
+        if applied.is_err() {
+            if let Some(link) = self.links.get_mut(id) {
+                link.broken = true;
+            }
+            self.doomed.push(Doomed::Link(id));
+        }
+        applied.is_ok()
     }
 
     /// The socket of a link has something: bells, descriptors, or the peer's end.
@@ -814,9 +822,13 @@ impl Kernel {
 
     /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
     pub(super) fn return_credit(&mut self, message: &mut Message) {
-        let Some((id, export)) = message.credit.take() else { return };
-        let limit = self.port(message.destination.port()).queue_limit;
-        let destination = message.destination.port();
+        if let Some((id, export)) = message.credit.take() {
+            self.return_credit_of(id, export, message.destination.port());
+        }
+    }
+
+    fn return_credit_of(&mut self, id: u32, export: u32, destination: PortId) {
+        let limit = self.port(destination).queue_limit;
         // The former owner keeps copies of what is not received, and credit tells it.
         let prompt = self.port(destination).port_destroyed.is_some();
         let Some(link) = self.links.get_mut(id) else { return };

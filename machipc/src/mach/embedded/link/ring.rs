@@ -19,10 +19,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::super::room::Room;
 use super::mapping::{self, Mapping};
 
 /// Bytes of one ring of a link.
 pub(in super::super) const CAPACITY: u32 = Mapping::CAPACITY;
+
+/// How often a writer publishes before it tells again on which processor it runs.
+const PUBLISHED_PER_PROCESSOR: u32 = 64;
 
 /// What the two sides of a link share. Direction 0 is written by the side that made the memory.
 pub(in super::super) trait Shared {
@@ -39,6 +43,19 @@ pub(in super::super) trait Shared {
 
     /// Copies bytes out of a ring, within the same bounds. The writer does not write there, unless it breaks the protocol.
     fn copy_out(&self, direction: usize, position: u32, bytes: &mut [u8]);
+
+    /// [`copy_out`](Self::copy_out) into a receiver's buffer.
+    fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize);
+
+    /// Tells the reader of this direction on which processor this thread runs.
+    fn tell_processor(&self, direction: usize) {
+        let word = self.word(direction, Control::Processor);
+        let processor = rustix::thread::sched_getcpu() as u32 + 1;
+        // The line stays shared while nothing changes.
+        if word.load(Ordering::Relaxed) != processor {
+            word.store(processor, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A word that both sides access atomically: the standard library's, or loom's.
@@ -79,6 +96,8 @@ pub(in super::super) enum Control {
     Armed,
     /// Not 0: the writer wants a bell when there is room.
     Starved,
+    /// On which processor the writer was last seen to run: its number and one, and 0 while that is not known.
+    Processor,
 }
 
 /// New link memory: the memfd to give to the peer, and this side's ends.
@@ -95,10 +114,10 @@ pub(super) fn open(fd: &OwnedFd) -> rustix::io::Result<(Producer, Consumer)> {
 
 pub(super) fn ends<M: Shared>(memory: impl Into<Arc<M>>, writes: usize) -> (Producer<M>, Consumer<M>) {
     let memory = memory.into();
-    let producer = Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0 };
+    let producer = Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0, published: 0 };
     let reads = 1 - writes;
     let seen = Arc::new(M::Word::default());
-    (producer, Consumer { memory, direction: reads, head: 0, seen })
+    (producer, Consumer { memory, direction: reads, head: 0, tail: 0, given: 0, seen })
 }
 
 /// A peer broke the ring's rules: the link is to be closed.
@@ -113,6 +132,8 @@ pub(super) struct Producer<M: Shared = Mapping> {
     tail: u32,
     /// The reader's position when last looked at.
     head: u32,
+    /// Counts the calls of `publish`.
+    published: u32,
 }
 
 impl Producer {
@@ -143,16 +164,22 @@ impl<M: Shared> Producer<M> {
     /// Appends bytes for which there is room. The reader sees them after `publish`.
     pub(super) fn write(&mut self, bytes: &[u8]) {
         let first = bytes.len().min((M::CAPACITY - self.tail % M::CAPACITY) as usize);
-        for part in [&bytes[..first], &bytes[first..]] {
-            self.memory.copy_in(self.direction, self.tail, part);
-            self.tail = self.tail.wrapping_add(part.len() as u32);
+        let (first, second) = bytes.split_at(first);
+        self.memory.copy_in(self.direction, self.tail, first);
+        if !second.is_empty() {
+            self.memory.copy_in(self.direction, self.tail.wrapping_add(first.len() as u32), second);
         }
+        self.tail = self.tail.wrapping_add(bytes.len() as u32);
     }
 
     /// Makes everything written visible. Returns whether the reader sleeps and wants a bell.
-    pub(super) fn publish(&self) -> bool {
+    pub(super) fn publish(&mut self) -> bool {
         // Release meets the reader's Acquire in `available`.
         self.memory.word(self.direction, Control::Tail).store(self.tail, Ordering::Release);
+        self.published = self.published.wrapping_add(1);
+        if self.published.is_multiple_of(PUBLISHED_PER_PROCESSOR) {
+            self.memory.tell_processor(self.direction);
+        }
         // The fence orders this store before the load of `armed`; its partner stands in `Consumer::arm`. One of the two sides sees the
         // other, so no wake-up is lost.
         M::Word::fence(Ordering::SeqCst);
@@ -175,6 +202,10 @@ pub(super) struct Consumer<M: Shared = Mapping> {
     direction: usize,
     /// Where the next byte comes from; ours alone.
     head: u32,
+    /// The writer's position when last looked at.
+    tail: u32,
+    /// The `head` that the writer was last told.
+    given: u32,
     /// `head`, for threads that watch without the lock.
     seen: Arc<M::Word>,
 }
@@ -186,30 +217,77 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// How many bytes there are.
-    pub(super) fn available(&self) -> Result<u32, Corrupt> {
+    pub(super) fn available(&mut self) -> Result<u32, Corrupt> {
         let tail = self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire);
         let used = tail.wrapping_sub(self.head);
-        if used > M::CAPACITY { Err(Corrupt) } else { Ok(used) }
+        if used > M::CAPACITY {
+            return Err(Corrupt);
+        }
+        self.tail = tail;
+        Ok(used)
+    }
+
+    /// Whether there are at least so many bytes. The writer's cache line is left alone while what it last told suffices.
+    pub(super) fn holds(&mut self, count: u32) -> Result<bool, Corrupt> {
+        Ok(self.tail.wrapping_sub(self.head) >= count || self.available()? >= count)
     }
 
     /// Copies out as many bytes as `bytes` is long; they are available.
     pub(super) fn read(&mut self, bytes: &mut [u8]) {
-        let first = bytes.len().min((M::CAPACITY - self.head % M::CAPACITY) as usize);
-        let (one, two) = bytes.split_at_mut(first);
-        for part in [one, two] {
-            self.memory.copy_out(self.direction, self.head, part);
-            self.head = self.head.wrapping_add(part.len() as u32);
+        self.peek(bytes);
+        self.skip(bytes.len() as u32);
+    }
+
+    /// [`read`](Self::read) of `len` bytes into a receiver's buffer.
+    pub(super) fn read_into(&mut self, room: &mut Room, at: usize, len: usize) {
+        let first = self.before_end(len);
+        self.memory.copy_into(self.direction, self.head, room, at, first);
+        if first < len {
+            let next = self.head.wrapping_add(first as u32);
+            self.memory.copy_into(self.direction, next, room, at + first, len - first);
+        }
+        self.skip(len as u32);
+    }
+
+    /// Copies bytes out without taking them. What is there later may be something else.
+    pub(super) fn peek(&self, bytes: &mut [u8]) {
+        let (first, second) = bytes.split_at_mut(self.before_end(bytes.len()));
+        self.memory.copy_out(self.direction, self.head, first);
+        if !second.is_empty() {
+            self.memory.copy_out(self.direction, self.head.wrapping_add(first.len() as u32), second);
         }
     }
 
-    /// Gives the bytes read back to the writer. Returns whether the writer waits for room and wants a bell.
-    pub(super) fn advance(&self) -> bool {
+    /// Takes bytes that were looked at.
+    pub(super) fn skip(&mut self, count: u32) {
+        self.head = self.head.wrapping_add(count);
         self.seen.store(self.head, Ordering::Relaxed);
+    }
+
+    /// How many of the next `len` bytes lie before the ring's end.
+    fn before_end(&self, len: usize) -> usize {
+        len.min((M::CAPACITY - self.head % M::CAPACITY) as usize)
+    }
+
+    /// Gives the bytes read back to the writer. Returns whether the writer waits for room and wants a bell.
+    pub(super) fn advance(&mut self) -> bool {
+        self.given = self.head;
         self.memory.word(self.direction, Control::Head).store(self.head, Ordering::Release);
         // Partner: the fence in `Producer::starve`.
         M::Word::fence(Ordering::SeqCst);
         let starved = self.memory.word(self.direction, Control::Starved);
         starved.load(Ordering::Relaxed) != 0 && starved.swap(0, Ordering::Relaxed) != 0
+    }
+
+    /// [`advance`](Self::advance), once enough has been read that it pays: at each look the writer's cache line goes back to the writer. One
+    /// that waits for room has filled the ring, so the reader gets here before it finds nothing.
+    pub(super) fn advance_rarely(&mut self) -> bool {
+        self.head.wrapping_sub(self.given) >= M::CAPACITY / 8 && self.advance()
+    }
+
+    /// Whether bytes were read that the writer has not been given back.
+    pub(super) fn owes(&self) -> bool {
+        self.head != self.given
     }
 
     /// Asks the writer for a bell with its next bytes. Returns false when there are some already.
@@ -223,6 +301,11 @@ impl<M: Shared> Consumer<M> {
         }
         armed.store(0, Ordering::Relaxed);
         false
+    }
+
+    /// Takes back `arm`: a bell would tell nothing new.
+    pub(super) fn disarm(&self) {
+        self.memory.word(self.direction, Control::Armed).store(0, Ordering::Relaxed);
     }
 
     /// A handle to watch for bytes without the kernel's lock.
@@ -242,5 +325,15 @@ impl<M: Shared> Watch<M> {
     pub(in super::super) fn has_input(&self) -> bool {
         let tail = self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire);
         tail != self.seen.load(Ordering::Relaxed)
+    }
+
+    /// The processor on which the peer was last seen to run, as it says itself. Nothing but waiting depends on it.
+    pub(in super::super) fn processor(&self) -> Option<u32> {
+        self.memory.word(self.direction, Control::Processor).load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Tells the peer on which processor this thread runs.
+    pub(in super::super) fn tell_processor(&self) {
+        self.memory.tell_processor(1 - self.direction);
     }
 }

@@ -7,6 +7,7 @@ use loom::sync::atomic::AtomicU32;
 use loom::sync::{Arc, Condvar, Mutex};
 use std::sync::atomic::Ordering;
 
+use super::super::room::Room;
 use super::ring::{Consumer, Control, Producer, Shared, Word, ends};
 
 impl Word for AtomicU32 {
@@ -40,7 +41,7 @@ fn explore(test: impl Fn() + Sync + Send + 'static) {
 
 /// A link's memory in little.
 struct Model {
-    words: [[AtomicU32; 4]; 2],
+    words: [[AtomicU32; 5]; 2],
     data: [[UnsafeCell<u8>; Self::CAPACITY as usize]; 2],
 }
 
@@ -79,6 +80,12 @@ impl Shared for Model {
             // SAFETY: as above.
             *byte = cell.with(|from| unsafe { *from });
         }
+    }
+
+    fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize) {
+        let mut bytes = vec![0; len];
+        self.copy_out(direction, position, &mut bytes);
+        room.write(at, &bytes);
     }
 }
 

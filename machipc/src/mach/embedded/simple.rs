@@ -1,0 +1,101 @@
+//! The short way of `mach_msg`, for messages that carry nothing but bytes (see `link::simple`), and a receiver's wait for them.
+
+use super::link::simple::{Short, is_simple};
+use super::port::PortId;
+use super::room::Room;
+use super::task::{Task, awaited};
+use super::wait::Awaited;
+use crate::mach::{
+    MACH_MSG_SEND_MAX, MACH_SEND_NOTIFY, mach_msg_header_t, mach_msg_option_t, mach_msg_size_t,
+    mach_port_name_t,
+};
+
+const HEADER: usize = size_of::<mach_msg_header_t>();
+/// How often a receiver looks at what has come and is not for it, before the general way goes on.
+const LOOKS: u32 = 64;
+
+/// What came of a receive on the short way.
+pub(super) enum Received {
+    /// A message is in the buffer.
+    Message,
+    /// The general way goes on. A thread that has waited tells for which port: if the name is another's now, it has waited for something
+    /// that has changed.
+    General(Option<PortId>),
+}
+
+impl Task {
+    /// Sends a message of `size` bytes on the short way. False: nothing has happened.
+    ///
+    /// # Safety
+    /// `message` is readable for `size` bytes.
+    pub(super) unsafe fn send_simple(
+        &self,
+        message: *const mach_msg_header_t,
+        size: usize,
+        option: mach_msg_option_t,
+    ) -> bool {
+        let sound = (HEADER..=MACH_MSG_SEND_MAX as usize).contains(&size) && size.is_multiple_of(4);
+        if !sound || option & MACH_SEND_NOTIFY != 0 {
+            return false;
+        }
+        // SAFETY: readable by the caller's word, and a header fits.
+        let header = unsafe { message.read_unaligned() };
+        if !is_simple(&header) {
+            return false;
+        }
+        let body = message.wrapping_add(1).cast::<u8>();
+        // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
+        let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
+        self.lock().send_simple(&header, body)
+    }
+
+    /// Receives a message on the short way, and waits a moment for one, where `wait` allows it.
+    ///
+    /// # Safety
+    /// `buffer` is writable for `room` bytes.
+    pub(super) unsafe fn receive_simple(
+        &self,
+        buffer: *mut mach_msg_header_t,
+        room: mach_msg_size_t,
+        name: mach_port_name_t,
+        option: mach_msg_option_t,
+        wait: bool,
+    ) -> Received {
+        // SAFETY: the caller's word.
+        let mut room = unsafe { Room::new(buffer.cast(), room as usize) };
+        let Some(poller) = self.poller() else { return Received::General(None) };
+        let mut first = None;
+        let mut look = || {
+            self.with(|kernel| {
+                let Some(Awaited::Port(port)) = awaited(kernel, name) else { return Short::General };
+                // Readiness tells of what is in queues, so everything has to go there.
+                let others =
+                    kernel.waiters.len() > 0 || !kernel.port(port).queue.is_empty() || kernel.has_readiness();
+                if others || *first.get_or_insert(port) != port {
+                    return Short::General;
+                }
+                kernel.receive_simple(port, option, &mut room)
+            })
+        };
+        let mut noticed = poller.noticed();
+        let mut found = if poller.is_due() { Short::General } else { look() };
+        if found == Short::Nothing && wait && poller.try_lead() {
+            // A peer that keeps sending something else must not keep this thread from looking at its deadline.
+            for _ in 0..LOOKS {
+                if found != Short::Nothing || !poller.watch(noticed) {
+                    break;
+                }
+                noticed = poller.noticed();
+                found = look();
+            }
+            poller.stop_leading();
+            if poller.has_followers() {
+                self.hand_lead_on(None);
+            }
+        }
+        match found {
+            Short::Taken => Received::Message,
+            Short::General | Short::Nothing => Received::General(first),
+        }
+    }
+}
