@@ -96,7 +96,7 @@ pub use encoder::{Encoded, Encoder, MAX_DEPTH, ReplyPort};
 pub use error::{DecodeError, EncodeError};
 pub use pod::Pod;
 pub use prefix::Prefix;
-pub use schema::Schema;
+pub use schema::{Differences, Schema};
 
 /// The id of every message that is not an endpoint's variant.
 pub const PLAIN_ID: i32 = 0x3000_0000;

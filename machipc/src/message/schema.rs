@@ -1,9 +1,14 @@
 //! The description of a type that both sides must share.
 
+mod differences;
+mod parts;
+
 use core::cell::Cell;
 use core::fmt::Write as _;
 
 use super::Encode;
+
+pub use differences::Differences;
 
 /// A canonical text of a type's names and types, and the number made of it.
 ///
@@ -115,6 +120,25 @@ impl Schema {
         self.text()
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    }
+
+    /// What differs between this schema, "here", and another's [`text`](Self::text), "in the host". The text may come from anybody.
+    ///
+    /// ```
+    /// use machipc::message::Schema;
+    ///
+    /// mod host {
+    ///     #[derive(machipc::MachMessage)]
+    ///     pub struct Put { key: u32, value: Vec<u8> }
+    /// }
+    /// #[derive(machipc::MachMessage)]
+    /// struct Put { key: String, value: Vec<u8> }
+    ///
+    /// let differences = Schema::of::<Put>().differences(&Schema::of::<host::Put>().text());
+    /// assert_eq!(differences.to_string(), "`Put`: field `key` is `str` here and `u32` in the host");
+    /// ```
+    pub fn differences(&self, theirs: &str) -> Differences {
+        Differences::between(&self.text(), theirs)
     }
 
     fn define(&mut self, key: &'static str, name: &str, extensible: bool, body: impl FnOnce(&mut Self)) {
