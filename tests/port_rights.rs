@@ -4,7 +4,7 @@ mod port_support;
 
 use machipc::mach;
 use machipc::message::MachMessage;
-use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight, SendOnceRight, SendRight};
+use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight, SendOnceRight, SendRight, bootstrap};
 use port_support::*;
 
 type Buffers = (MessageBuffer, MessageBuffer);
@@ -216,6 +216,34 @@ fn a_pinned_port_stays() {
     // SAFETY: the right came out of `into_raw`, which took its guard off.
     drop(unsafe { ReceiveRight::<u32>::from_raw(raw) });
     assert_eq!(port_type(raw), 0);
+}
+
+#[test]
+fn a_port_is_pinned_after_its_birth() {
+    let _alone = alone();
+    let name = format!("com.example.pinned.{}", std::process::id());
+    leaves_nothing(0, || {
+        let mut buffers = Buffers::default();
+        let mut service = bootstrap::check_in::<u32>(&name).unwrap();
+        service.pin().unwrap();
+        service.pin().unwrap();
+        let port = ReceiveRight::<ReceiveRight<u32>>::new().unwrap();
+        let error = Outgoing::message(&mut buffers.0, &service).unwrap_err();
+        assert!(error.to_string().contains("pinned"), "{error}");
+        drop(port);
+        send(&service.make_send().unwrap(), &7, &mut buffers);
+        let received = service.receive(&mut buffers.1, Deadline::now()).unwrap();
+        assert_eq!(received.decode::<u32>().unwrap(), 7);
+        drop(received);
+        let raw = service.name();
+        drop(service);
+        assert_eq!(port_type(raw), 0);
+        assert!(bootstrap::look_up::<u32>(&name).is_err());
+    });
+    let mut port = ReceiveRight::<u32>::new().unwrap();
+    assert_eq!(mach::mach_port_guard(mach::mach_task_self(), port.name(), 4711, 0), mach::KERN_SUCCESS);
+    assert_eq!(port.pin().unwrap_err().code(), mach::KERN_INVALID_ARGUMENT);
+    assert_eq!(mach::mach_port_unguard(mach::mach_task_self(), port.name(), 4711), mach::KERN_SUCCESS);
 }
 
 #[test]

@@ -118,7 +118,8 @@ fn names_that_are_taken_bad_or_missing() {
     let bind = |name: &str| Host::<Square>::builder().name(name).bind(|_, _: &Context| {});
     let error = bind(host.name()).unwrap_err();
     assert!(matches!(&error, Error::NameTaken { endpoint, .. } if endpoint == host.name()), "{error}");
-    assert!(error.mach().is_some());
+    assert!(error.to_string().contains("has a host already"), "{error}");
+    assert_eq!(error.mach().map(|error| error.code()), Some(machipc::mach::BOOTSTRAP_SERVICE_ACTIVE));
     for bad in ["", "a\0b", &"x".repeat(128)] {
         assert!(matches!(bind(bad), Err(Error::BadName { .. })), "{bad:?}");
         assert!(matches!(Client::<Square>::connect_to(bad), Err(Error::BadName { .. })), "{bad:?}");

@@ -290,6 +290,13 @@ fn one_name_has_one_host() {
     Peer::start("second host", &[&name]).finish();
     let error = Host::<u8>::builder().name(&name).bind(|_, _: &Context| {}).unwrap_err();
     assert!(matches!(&error, Error::NameTaken { endpoint, .. } if *endpoint == name), "{error}");
+    // It might as well be a sandbox that refuses it: both are this code.
+    let text = error.to_string();
+    assert!(text.contains("another process has it") && text.contains("sandbox"), "{text}");
+    assert!(
+        text.contains("bootstrap_check_in") && text.contains("BOOTSTRAP_NOT_PRIVILEGED (1100)"),
+        "{text}"
+    );
     assert_eq!(desk.square(2).unwrap(), 4);
 }
 

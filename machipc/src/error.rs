@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::mach;
 use crate::message::{DecodeError, EncodeError};
 use crate::port::MachError;
 use crate::port::bootstrap::BootstrapError;
@@ -29,10 +30,9 @@ pub enum Error {
         endpoint: String,
     },
 
-    /// Another host has this name.
-    #[error(
-        "{endpoint:?} has a host already, and a name has one host at a time: stop that one or take another name ({source})"
-    )]
+    /// Another host has this name, or the system does not let this program have it. The two cannot be told apart where Mach
+    /// said `BOOTSTRAP_NOT_PRIVILEGED` (1100): it refuses before it looks who has the name.
+    #[error("{}", name_taken(endpoint, source))]
     NameTaken {
         /// The name that was asked for.
         endpoint: String,
@@ -231,6 +231,20 @@ impl Error {
             BootstrapError::InvalidName { reason, .. } => Self::BadName { endpoint, reason },
             BootstrapError::Mach { source, .. } => Self::Mach { endpoint, source },
         }
+    }
+}
+
+fn name_taken(endpoint: &str, source: &MachError) -> String {
+    if source.code() == mach::BOOTSTRAP_NOT_PRIVILEGED {
+        format!(
+            "{endpoint:?} cannot be had: another process has it, or the system keeps it from this program (a Mac's \
+             sandbox, or launchd where another job declares it): stop the other host, or take another name, in a sandbox one \
+             of an app group ({source})"
+        )
+    } else {
+        format!(
+            "{endpoint:?} has a host already, and a name has one host at a time: stop that one or take another name ({source})"
+        )
     }
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn with<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
 impl Scratch {
     /// Takes the reply port, or makes one.
     pub(crate) fn take_port(&mut self) -> Result<ReceiveRight<()>, MachError> {
-        self.port.take().map_or_else(ReceiveRight::new, Ok)
+        // One answer at a time comes here, and through a send-once right, for which there is always room.
+        self.port.take().map_or_else(|| ReceiveRight::pinned(1), Ok)
     }
 
     /// Keeps the reply port for the next call. No right to it may be left: what an abandoned call's host sends would be taken

@@ -209,10 +209,17 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         let own = serve::own_identity()?;
         let failed = |source| Error::Mach { endpoint: endpoint.to_string(), source };
         let port = match &name {
-            Some(name) => bootstrap::check_in::<()>(name).map_err(|error| check_in_error(name, error))?,
-            None => ReceiveRight::new().map_err(failed)?,
+            Some(name) => {
+                let mut port =
+                    bootstrap::check_in::<()>(name).map_err(|error| check_in_error(name, error))?;
+                port.set_queue_limit(self.queue_limit).map_err(failed)?;
+                // What others in this process do to a name by mistake must not hit the port. If it has a guard already,
+                // from whoever declared it, that is as good.
+                let _ = port.pin();
+                port
+            }
+            None => ReceiveRight::pinned(self.queue_limit).map_err(failed)?,
         };
-        port.set_queue_limit(self.queue_limit).map_err(failed)?;
         let port = Arc::new(port);
         let log = Log::new(self.logger, endpoint.clone());
         let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port)));

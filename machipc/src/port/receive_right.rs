@@ -58,8 +58,7 @@ impl<M> ReceiveRight<M> {
     /// # Errors
     /// `KERN_INVALID_VALUE` if `queue_limit` is above [`QUEUE_LIMIT_MAX`](Self::QUEUE_LIMIT_MAX); else as [`new`](Self::new).
     pub fn pinned(queue_limit: u32) -> Result<Self, MachError> {
-        static GUARDS: AtomicU64 = AtomicU64::new(0x6d61_6368_0000_0001);
-        let guard = GUARDS.fetch_add(1, Ordering::Relaxed);
+        let guard = next_guard();
         let options = mach::mach_port_options_t {
             flags: mach::MPO_QLIMIT
                 | mach::MPO_CONTEXT_AS_GUARD
@@ -69,6 +68,21 @@ impl<M> ReceiveRight<M> {
             ..Default::default()
         };
         sys::construct(&options, guard).map(|name| Self::guarded(name, guard))
+    }
+
+    /// Makes a port that was not made so, such as a service's, stay in this process from now on, as
+    /// [`pinned`](Self::pinned) does. A service that launchd declares goes back to launchd all the same.
+    ///
+    /// # Errors
+    /// `KERN_INVALID_NAME` or `KERN_INVALID_RIGHT` once the right has moved away; `KERN_INVALID_ARGUMENT` where something else
+    /// has guarded it. The right is as it was then.
+    pub fn pin(&mut self) -> Result<(), MachError> {
+        if self.guard == 0 {
+            let guard = next_guard();
+            sys::guard(self.name(), guard, mach::MPG_STRICT | mach::MPG_IMMOVABLE_RECEIVE)?;
+            self.guard = guard;
+        }
+        Ok(())
     }
 
     /// The right's name in this process; `MACH_PORT_NULL` once it has moved away in a message.
@@ -214,6 +228,12 @@ impl<M> Drop for ReceiveRight<M> {
     fn drop(&mut self) {
         destroy(self.cell.take(), self.guard);
     }
+}
+
+/// A guard that no other port of this process has.
+fn next_guard() -> u64 {
+    static GUARDS: AtomicU64 = AtomicU64::new(0x6d61_6368_0000_0001);
+    GUARDS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Destroys a port by its receive right; send rights that the process holds under the name become dead names.

@@ -119,6 +119,12 @@ pub(super) fn destruct(name: u32, guard: u64) -> Result<(), MachError> {
     check(mach::mach_port_destruct(mach_task_self(), name, 0, guard), "mach_port_destruct")
 }
 
+/// Puts a guard on a receive right.
+pub(super) fn guard(name: u32, guard: u64, flags: u64) -> Result<(), MachError> {
+    let code = mach::mach_port_guard_with_flags(mach_task_self(), name, guard, flags);
+    check(code, "mach_port_guard_with_flags")
+}
+
 /// Takes the guard off a receive right.
 pub(super) fn unguard(name: u32, guard: u64) -> Result<(), MachError> {
     check(mach::mach_port_unguard(mach_task_self(), name, guard), "mach_port_unguard")

@@ -67,6 +67,9 @@ impl Readinesses {
 
     /// What `source` stands for can be received from no longer.
     fn lose(&mut self, source: Source) {
+        if self.by_source.is_empty() {
+            return;
+        }
         for id in self.by_source.remove(&source).unwrap_or_default() {
             if let Some(readiness) = self.all.get_mut(id) {
                 readiness.source = Source::Gone;
