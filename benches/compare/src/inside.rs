@@ -1,0 +1,239 @@
+//! Within one process: machipc's direct call and its queue, beside the channels of the standard library and of crossbeam.
+//!
+//! Messages are 64 bytes by value. The receiving thread has a CPU to itself and checks that all came in order.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use machipc::{Client, Context, Host, registry};
+
+use crate::Outcome;
+use crate::ends::tell;
+use crate::machine::{Cpus, stay_on};
+use crate::process::{Process, lines_of};
+use crate::report::Table;
+use crate::run::{Directory, Sample};
+
+pub const TITLE: &str = "within one process, 64 B";
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The first round that counts.
+const WARM_UP: u32 = 4;
+const MOST: u64 = 50_000_000;
+/// How many messages a bounded channel holds: as many as a port.
+const BOUND: usize = 1024;
+
+#[machipc::pod]
+#[derive(Clone, Copy)]
+struct Note {
+    number: u64,
+    rest: [u64; 7],
+}
+
+/// The CPU of the receiving thread, where there are two.
+type HostCpu = Option<usize>;
+
+/// A way within a process.
+struct Way {
+    name: &'static str,
+    waits: &'static str,
+    /// Sends so many messages to a thread on the given CPU, and gives how many came in order.
+    send: fn(u64, HostCpu) -> Outcome<u64>,
+}
+
+/// All ways, ours first. The first row is what the others are measured by.
+const WAYS: [Way; 7] = [
+    Way { name: "machipc, direct call", waits: "", send: direct_call },
+    Way { name: "a dynamic call", waits: "", send: dynamic_call },
+    Way { name: "machipc, through its port", waits: "spins, sleeps", send: queued },
+    Way { name: "std mpsc", waits: "spins, sleeps", send: std_unbounded },
+    Way { name: "std sync_channel", waits: "spins, sleeps", send: std_bounded },
+    Way { name: "crossbeam unbounded", waits: "spins, sleeps", send: crossbeam_unbounded },
+    Way { name: "crossbeam bounded", waits: "spins, sleeps", send: crossbeam_bounded },
+];
+
+/// Measures all ways.
+pub fn table(turns: usize, round: Duration, wanted: impl Fn(&str) -> bool) -> Table {
+    let mut table = Table::titled(TITLE.to_owned());
+    for (index, way) in
+        WAYS.iter().enumerate().filter(|(_, way)| wanted(way.name) || way.name.starts_with("machipc"))
+    {
+        table.push(way.name, way.waits, index);
+    }
+    for turn in 0..turns {
+        table.take_turn(turn, |way| once(way, round));
+    }
+    table
+}
+
+fn once(way: usize, round: Duration) -> Outcome<Sample> {
+    let words = ["inside".to_owned(), way.to_string(), round.as_nanos().to_string()];
+    let directory = Directory::new()?;
+    let mut process = Process::start(&words, &directory.path)?;
+    let lines = lines_of(&mut [&mut process], None, PATIENCE)?;
+    let time = lines[0].parse()?;
+    process.end(PATIENCE)?;
+    Ok(Sample { time, ..Sample::default() })
+}
+
+/// The process in which a way is measured: rounds until one takes at least half of `wanted` nanoseconds.
+pub fn take_part(way: usize, wanted: u64) -> Outcome {
+    let way = WAYS.get(way).ok_or("there is no such way")?;
+    let cpus = Cpus::find()?;
+    cpus.map_or(Ok(()), |cpus| stay_on(cpus.clients))?;
+    let host_cpu = cpus.map(|cpus| cpus.host);
+    let mut count = 1;
+    for rounds in 1.. {
+        let start = Instant::now();
+        let came = (way.send)(count, host_cpu)?;
+        let took = start.elapsed().as_nanos() as u64;
+        if came != count {
+            return Err(format!("{came} of {count} messages came").into());
+        }
+        if rounds >= WARM_UP && (took >= wanted / 2 || count == MOST) {
+            return tell(&format!("{}", took as f64 / count as f64));
+        }
+        count = (count * (wanted / took.max(1)).clamp(1, 16)).min(MOST);
+    }
+    Err("no end of rounds".into())
+}
+
+fn note(number: u64) -> Note {
+    Note { number, rest: [!number; 7] }
+}
+
+/// Counts the messages that come in order and are whole.
+#[derive(Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    #[inline]
+    fn take(&self, note: &Note) -> u64 {
+        let next = self.0.load(Ordering::Relaxed);
+        // One that is out of order stops the count for good.
+        let right = note.number == next && note.rest[6] == !next;
+        self.0.store(next + u64::from(right), Ordering::Relaxed);
+        next + u64::from(right)
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn direct_call(count: u64, _: HostCpu) -> Outcome<u64> {
+    let came = Arc::new(Count::default());
+    let counter = came.clone();
+    let host = Host::<Note>::builder().unnamed().bind(move |note: Note, _: &Context| {
+        counter.take(&note);
+    })?;
+    let client = host.client();
+    for number in 0..count {
+        client.send(note(number))?;
+    }
+    Ok(came.get())
+}
+
+type Handler = dyn Fn(Note, &u64) + Send + Sync;
+
+/// What a direct call costs at least: a handler behind a pointer.
+fn dynamic_call(count: u64, _: HostCpu) -> Outcome<u64> {
+    let came = Arc::new(Count::default());
+    let counter = came.clone();
+    let handler: Box<Handler> = Box::new(move |note, _| {
+        counter.take(&note);
+    });
+    let handler = std::hint::black_box(handler);
+    for number in 0..count {
+        handler(note(number), &0);
+    }
+    Ok(came.get())
+}
+
+fn queued(count: u64, cpu: HostCpu) -> Outcome<u64> {
+    registry::set_lookup_enabled(false);
+    let came = Arc::new(Count::default());
+    let counter = came.clone();
+    let name = format!("machipc.compare.inside.{}", std::process::id());
+    let served = name.clone();
+    let host = thread::spawn(move || -> Result<(), String> {
+        stay(cpu)?;
+        let run = Host::<Note>::builder().name(served).run(move |note: Note, cx: &Context| {
+            if counter.take(&note) == count {
+                cx.stop();
+            }
+        });
+        run.map(drop).map_err(|error| error.to_string())
+    });
+    let client = Client::<Note>::connect_to_timeout(&name, PATIENCE)?;
+    for number in 0..count {
+        client.send(note(number))?;
+    }
+    joined(host)??;
+    Ok(came.get())
+}
+
+fn std_unbounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
+    let (sender, receiver) = mpsc::channel::<Note>();
+    let receiver = receiving(cpu, move || receiver.recv().ok());
+    for number in 0..count {
+        sender.send(note(number))?;
+    }
+    drop(sender);
+    Ok(joined(receiver)??)
+}
+
+fn std_bounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
+    let (sender, receiver) = mpsc::sync_channel::<Note>(BOUND);
+    let receiver = receiving(cpu, move || receiver.recv().ok());
+    for number in 0..count {
+        sender.send(note(number))?;
+    }
+    drop(sender);
+    Ok(joined(receiver)??)
+}
+
+fn crossbeam_unbounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
+    crossbeam(count, cpu, crossbeam_channel::unbounded())
+}
+
+fn crossbeam_bounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
+    crossbeam(count, cpu, crossbeam_channel::bounded(BOUND))
+}
+
+fn crossbeam(
+    count: u64,
+    cpu: HostCpu,
+    (sender, receiver): (crossbeam_channel::Sender<Note>, crossbeam_channel::Receiver<Note>),
+) -> Outcome<u64> {
+    let receiver = receiving(cpu, move || receiver.recv().ok());
+    for number in 0..count {
+        sender.send(note(number))?;
+    }
+    drop(sender);
+    Ok(joined(receiver)??)
+}
+
+type Receiving = thread::JoinHandle<Result<u64, String>>;
+
+/// A thread on a CPU of its own that takes what `next` gives until that has no more.
+fn receiving(cpu: HostCpu, mut next: impl FnMut() -> Option<Note> + Send + 'static) -> Receiving {
+    thread::spawn(move || {
+        stay(cpu)?;
+        let count = Count::default();
+        while let Some(note) = next() {
+            count.take(&note);
+        }
+        Ok(count.get())
+    })
+}
+
+fn stay(cpu: HostCpu) -> Result<(), String> {
+    cpu.map_or(Ok(()), |cpu| stay_on(cpu).map_err(|error| error.to_string()))
+}
+
+fn joined<T>(thread: thread::JoinHandle<T>) -> Outcome<T> {
+    thread.join().map_err(|_| "a thread panicked".into())
+}

@@ -1,0 +1,133 @@
+//! machipc: an endpoint, its generated client, and a host, with the settings that they have by themselves.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+use std::time::Duration;
+
+use machipc::{Context, Host, Reply};
+use zerocopy::{IntoBytes, TryFromBytes};
+
+use crate::Outcome;
+use crate::ends::{Caller, Desk, Inbox, Outbox};
+use crate::system::{Job, System, Waiting};
+use crate::work::{Fill, Work};
+
+pub struct Machipc;
+
+/// What is sent. Each run has a directory of names to itself.
+#[machipc::endpoint("machipc.compare")]
+enum Traffic<'a> {
+    Line(&'a Line),
+    Bytes(&'a [u8]),
+    AskLine { line: &'a Line, reply: Reply<Line> },
+    AskBytes { bytes: &'a [u8], reply: Reply<Vec<u8>> },
+}
+
+/// A short message, as a program would declare one.
+#[machipc::pod]
+struct Line {
+    bytes: [u8; 64],
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the handler has: it runs on the one thread that calls `run`, and needs no lock.
+struct State<T> {
+    end: T,
+    failure: Option<Box<dyn std::error::Error>>,
+}
+
+thread_local! {
+    static INBOX: RefCell<Option<State<Inbox>>> = const { RefCell::new(None) };
+    static DESK: RefCell<Option<State<Desk>>> = const { RefCell::new(None) };
+}
+
+impl System for Machipc {
+    fn name(&self) -> &'static str {
+        "machipc"
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting::SpinsThenSleeps
+    }
+
+    fn lacks(&self, work: &Work) -> Option<&'static str> {
+        (work.fill == Fill::InPlace).then_some("there is no way yet to build a message in place")
+    }
+
+    fn receive(&self, _: &Job, inbox: Inbox) -> Outcome {
+        inbox.ready()?;
+        host(&INBOX, inbox, |inbox, message| match message {
+            Traffic::Line(line) => inbox.take(&line.bytes),
+            Traffic::Bytes(bytes) => inbox.take(bytes),
+            _ => Err("a call among one-way messages".into()),
+        })
+    }
+
+    fn send(&self, _: &Job, mut outbox: Outbox) -> Outcome {
+        let client = TrafficClient::connect_timeout(PATIENCE)?;
+        while let Some(message) = outbox.next()? {
+            match Line::try_ref_from_bytes(message) {
+                Ok(line) => client.line(line)?,
+                Err(_) => client.bytes(message)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&self, _: &Job, desk: Desk) -> Outcome {
+        desk.ready()?;
+        host(&DESK, desk, |desk, message| {
+            match message {
+                Traffic::AskLine { line, reply } => {
+                    let answer = desk.answer(line.as_bytes())?;
+                    reply
+                        .send(Line::try_read_from_bytes(answer).map_err(|_| "an answer of another size")?)?;
+                }
+                Traffic::AskBytes { bytes, reply } => reply.send(desk.answer(bytes)?.to_vec())?,
+                _ => return Err("a one-way message among calls".into()),
+            }
+            desk.answered()
+        })
+    }
+
+    fn call(&self, _: &Job, mut caller: Caller) -> Outcome {
+        let client = TrafficClient::connect_timeout(PATIENCE)?;
+        while let Some(request) = caller.next()? {
+            match Line::try_ref_from_bytes(request) {
+                Ok(line) => {
+                    let answer = client.ask_line(line)?;
+                    caller.took(answer.as_bytes())?;
+                }
+                Err(_) => {
+                    let answer = client.ask_bytes(request)?;
+                    caller.took(&answer)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs a host on this thread until `handle` says that it is done, or fails.
+fn host<T: 'static>(
+    state: &'static LocalKey<RefCell<Option<State<T>>>>,
+    end: T,
+    handle: impl Fn(&mut T, Traffic<'_>) -> Outcome<bool> + Send + Sync + 'static,
+) -> Outcome {
+    state.set(Some(State { end, failure: None }));
+    Host::<Traffic>::builder().run(move |message: Traffic<'_>, cx: &Context| {
+        state.with_borrow_mut(|state| {
+            let Some(state) = state else { return };
+            match handle(&mut state.end, message) {
+                Ok(false) => {}
+                Ok(true) => cx.stop(),
+                Err(error) => {
+                    state.failure = Some(error);
+                    cx.stop();
+                }
+            }
+        });
+    })?;
+    state.take().and_then(|state| state.failure).map_or(Ok(()), Err)
+}
