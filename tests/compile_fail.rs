@@ -26,6 +26,7 @@ fn mistakes_are_reported_where_they_are() {
             "reply",
             "endpoint",
             "client",
+            "service",
             "several",
         ] {
             cases.compile_fail(format!("tests/ui/{topic}/*.rs"));

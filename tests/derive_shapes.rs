@@ -27,6 +27,11 @@ mod pod;
 #[allow(clippy::all, reason = "the macro's code, in which clippy does not look where it is generated")]
 #[path = "../machipc-derive/tests/golden/pod.expanded.rs"]
 mod pod_expanded;
+#[path = "../machipc-derive/tests/golden/service.rs"]
+mod service;
+#[allow(clippy::all, reason = "the macro's code, in which clippy does not look where it is generated")]
+#[path = "../machipc-derive/tests/golden/service.expanded.rs"]
+mod service_expanded;
 
 macro_rules! round_trips {
     ($($value:expr => $type:ty;)*) => { $({
@@ -90,6 +95,7 @@ fn golden_files_describe_the_same_types() {
         Tagged<u8>: generic generic_expanded;
         Sample: pod pod_expanded;
         Kv: kv kv_expanded;
+        StoreMessage: service service_expanded;
     }
     assert_eq!(kv::Kv::ENDPOINT, Some("com.example.golden.kv"));
     assert_eq!(kv::Kv::Clear.message_id(), kv_expanded::Kv::Clear.message_id());

@@ -193,7 +193,7 @@ fn fields<'a>(fields: &'a Fields, report: &Report) -> Vec<Field<'a>> {
         .map(|(index, field)| Field {
             member: member(index, field),
             ty: &field.ty,
-            words: FieldWords::read(&field.attrs, report),
+            words: FieldWords::read(&field.attrs, Place::Field, report),
             reply: reply(&field.ty),
         })
         .collect()

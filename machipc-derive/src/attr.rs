@@ -10,7 +10,7 @@ const WORDS: &[Word] = &[
     Word { name: POD, places: &[Place::Message], takes: Takes::Nothing, example: "pod" },
     Word {
         name: CRATE,
-        places: &[Place::Message, Place::Endpoint, Place::HandedOver, Place::Pod],
+        places: &[Place::Message, Place::Endpoint, Place::Service, Place::HandedOver, Place::Pod],
         takes: Takes::Path,
         example: "crate = \"path\"",
     },
@@ -22,24 +22,33 @@ const WORDS: &[Word] = &[
     },
     Word {
         name: CLIENT,
-        places: &[Place::Endpoint, Place::HandedOver],
+        places: &[Place::Endpoint, Place::Service, Place::HandedOver],
         takes: Takes::Name,
         example: "client = Name",
     },
-    Word { name: OOL, places: &[Place::Field], takes: Takes::Nothing, example: "ool" },
+    Word { name: MESSAGE, places: &[Place::Service], takes: Takes::Name, example: "message = Name" },
+    Word { name: SERVER, places: &[Place::Service], takes: Takes::Name, example: "server = Name" },
+    Word { name: SERVICE, places: &[Place::HandedOver], takes: Takes::Name, example: "service = Name" },
+    Word { name: OOL, places: &[Place::Field, Place::Parameter], takes: Takes::Nothing, example: "ool" },
     Word {
         name: SINCE,
-        places: &[Place::Field, Place::Variant, Place::EndpointVariant],
+        places: &[Place::Field, Place::Variant, Place::EndpointVariant, Place::Method, Place::Parameter],
         takes: Takes::Version,
         example: "since = 2",
     },
     Word {
         name: DEFAULT,
-        places: &[Place::Field],
+        places: &[Place::Field, Place::Parameter],
         takes: Takes::PathOrNothing,
         example: "default = \"path\"",
     },
-    Word { name: ID, places: &[Place::Variant, Place::EndpointVariant], takes: Takes::Id, example: "id = 7" },
+    Word {
+        name: ID,
+        places: &[Place::Variant, Place::EndpointVariant, Place::Method],
+        takes: Takes::Id,
+        example: "id = 7",
+    },
+    Word { name: VARIANT, places: &[Place::Method], takes: Takes::Name, example: "variant = Name" },
     Word { name: METHOD, places: &[Place::EndpointVariant], takes: Takes::Name, example: "method = name" },
 ];
 
@@ -52,6 +61,10 @@ const SINCE: &str = "since";
 const DEFAULT: &str = "default";
 const ID: &str = "id";
 const METHOD: &str = "method";
+const MESSAGE: &str = "message";
+const SERVER: &str = "server";
+const SERVICE: &str = "service";
+const VARIANT: &str = "variant";
 
 /// The words on a type.
 #[derive(Default)]
@@ -61,14 +74,23 @@ pub struct TypeWords {
     /// The name of the endpoint that the type is.
     pub endpoint: Option<Given<String>>,
     pub client: Option<Given<Ident>>,
+    /// What the enum beneath a trait is called.
+    pub message: Option<Given<Ident>>,
+    /// What serves a trait's implementations.
+    pub server: Option<Given<Ident>>,
+    /// The trait that the enum was made from.
+    pub service: Option<Given<Ident>>,
 }
 
-/// The words on a variant.
+/// The words on a variant, or on the method that becomes one.
 #[derive(Default)]
 pub struct VariantWords {
     pub id: Option<Given<i32>>,
     pub since: Option<Given<u32>>,
+    /// What a variant's method is called.
     pub method: Option<Given<Ident>>,
+    /// What a method's variant is called.
+    pub variant: Option<Given<Ident>>,
 }
 
 /// The words on a field.
@@ -103,6 +125,12 @@ pub enum Place {
     EndpointVariant,
     /// A field of any of them.
     Field,
+    /// `#[machipc::endpoint("…", words)]` on a trait.
+    Service,
+    /// A method of such a trait.
+    Method,
+    /// A parameter of such a method.
+    Parameter,
 }
 
 struct Word {
@@ -150,6 +178,9 @@ impl TypeWords {
                 (CRATE, Value::Path(value)) => words.krate = Some(Given { value, tokens }),
                 (ENDPOINT, Value::Text(value)) => words.endpoint = Some(Given { value, tokens }),
                 (CLIENT, Value::Name(value)) => words.client = Some(Given { value, tokens }),
+                (MESSAGE, Value::Name(value)) => words.message = Some(Given { value, tokens }),
+                (SERVER, Value::Name(value)) => words.server = Some(Given { value, tokens }),
+                (SERVICE, Value::Name(value)) => words.service = Some(Given { value, tokens }),
                 _ => unreachable!("the table lets no other word through"),
             }
         }
@@ -166,6 +197,7 @@ impl VariantWords {
                 (ID, Value::Number(value)) => words.id = Some(Given { value: value as i32, tokens }),
                 (SINCE, Value::Number(value)) => words.since = Some(Given { value, tokens }),
                 (METHOD, Value::Name(value)) => words.method = Some(Given { value, tokens }),
+                (VARIANT, Value::Name(value)) => words.variant = Some(Given { value, tokens }),
                 _ => unreachable!("the table lets no other word through"),
             }
         }
@@ -174,10 +206,10 @@ impl VariantWords {
 }
 
 impl FieldWords {
-    /// Reads the words on a field.
-    pub fn read(attributes: &[Attribute], report: &Report) -> Self {
+    /// Reads the words on a field, or on the parameter that becomes one.
+    pub fn read(attributes: &[Attribute], place: Place, report: &Report) -> Self {
         let mut words = Self::default();
-        for (word, value, tokens) in read(attributes, Place::Field, report) {
+        for (word, value, tokens) in read(attributes, place, report) {
             match (word.name, value) {
                 (OOL, _) => words.ool = Some(Given { value: (), tokens }),
                 (SINCE, Value::Number(value)) => words.since = Some(Given { value, tokens }),
@@ -241,13 +273,13 @@ fn known(tokens: &Meta, place: Place, report: &Report) -> Option<&'static Word> 
     let word = WORDS.iter().find(|word| tokens.path().is_ident(word.name));
     match word {
         Some(word) if word.places.contains(&place) => return Some(word),
-        Some(word) => {
+        Some(word) if word.places != [Place::HandedOver] => {
             report.at(
                 tokens,
-                format_args!("`{}` goes on {}, not on {}", word.name, word.homes(), place.name()),
+                format_args!("`{}` goes on {}, not on {}", word.name, word.homes(place), place.name()),
             );
         }
-        None => {
+        _ => {
             let choice: Vec<String> = WORDS
                 .iter()
                 .filter(|word| word.places.contains(&place))
@@ -293,14 +325,16 @@ fn number(value: &Expr) -> Option<u32> {
 }
 
 impl Word {
-    /// Where the word may stand, in words.
-    fn homes(&self) -> String {
+    /// Where the word may stand, in words, for somebody who wrote it at `place`: in a trait, if it may stand in one.
+    fn homes(&self, place: Place) -> String {
         let is_on_all_variants = self.places.contains(&Place::Variant);
+        let has_such_a_home = self.places.iter().any(|home| home.is_in_trait() == place.is_in_trait());
         let homes: Vec<&str> = self
             .places
             .iter()
-            .filter(|place| **place != Place::HandedOver)
-            .filter(|place| !(is_on_all_variants && **place == Place::EndpointVariant))
+            .filter(|home| **home != Place::HandedOver)
+            .filter(|home| !has_such_a_home || home.is_in_trait() == place.is_in_trait())
+            .filter(|home| !(is_on_all_variants && **home == Place::EndpointVariant))
             .map(|place| place.name())
             .collect();
         homes.join(" or ")
@@ -318,7 +352,7 @@ impl Word {
         };
         let (name, example) = (self.name, self.example);
         match place {
-            Place::Endpoint | Place::Pod => format!("`{name}` {what}: write `{example}`"),
+            Place::Endpoint | Place::Service | Place::Pod => format!("`{name}` {what}: write `{example}`"),
             _ => format!("`{name}` {what}: write `#[mach({example})]`"),
         }
     }
@@ -333,6 +367,13 @@ impl Place {
             Self::Variant => "a variant",
             Self::EndpointVariant => "an endpoint's variant",
             Self::Field => "a field",
+            Self::Service => "an endpoint's trait",
+            Self::Method => "a method",
+            Self::Parameter => "a parameter",
         }
+    }
+
+    fn is_in_trait(self) -> bool {
+        matches!(self, Self::Service | Self::Method | Self::Parameter)
     }
 }

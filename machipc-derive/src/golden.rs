@@ -25,7 +25,7 @@ macro_rules! golden {
     )* };
 }
 
-golden! { messages generic pod kv }
+golden! { messages generic pod kv service }
 
 const RENEW: &str = "MACHIPC_RENEW_GOLDEN";
 
@@ -92,11 +92,14 @@ fn expand(source: &str) -> String {
     prettyplease::unparse(&file)
 }
 
-fn expand_item(item: Item) -> TokenStream {
-    let Ok(mut input) = syn::parse2::<DeriveInput>(item.to_token_stream()) else {
-        return item.to_token_stream();
+fn expand_item(mut item: Item) -> TokenStream {
+    let attributes = match &mut item {
+        Item::Enum(item) => &mut item.attrs,
+        Item::Struct(item) => &mut item.attrs,
+        Item::Trait(item) => &mut item.attrs,
+        _ => return item.to_token_stream(),
     };
-    let macros: Vec<Attribute> = input.attrs.extract_if(.., |attribute| is_ours(attribute)).collect();
+    let macros: Vec<Attribute> = attributes.extract_if(.., |attribute| is_ours(attribute)).collect();
     match macros.first() {
         Some(attribute) => {
             let arguments = match &attribute.meta {
@@ -105,13 +108,14 @@ fn expand_item(item: Item) -> TokenStream {
             };
             let is_pod = attribute.path().segments.last().is_some_and(|last| last.ident == "pod");
             let wrapped = if is_pod {
-                wrap::pod(arguments, input.to_token_stream())
+                wrap::pod(arguments, item.to_token_stream())
             } else {
-                wrap::endpoint(arguments, input.to_token_stream())
+                wrap::endpoint(arguments, item.to_token_stream())
             };
-            expand_derives(syn::parse2(wrapped).expect("an attribute macro gives an item"))
+            let wrapped = syn::parse2::<syn::File>(wrapped).expect("an attribute macro gives items");
+            wrapped.items.into_iter().map(expand_derives).collect()
         }
-        None => expand_derives(input),
+        None => expand_derives(item),
     }
 }
 
@@ -124,7 +128,10 @@ fn is_ours(attribute: &Attribute) -> bool {
     path.segments.len() == 2 && path.segments[0].ident == "machipc"
 }
 
-fn expand_derives(input: DeriveInput) -> TokenStream {
+fn expand_derives(item: Item) -> TokenStream {
+    let Ok(input) = syn::parse2::<DeriveInput>(item.to_token_stream()) else {
+        return item.to_token_stream();
+    };
     let mut flavor = None;
     let mut plain = input.clone();
     for attribute in &mut plain.attrs {

@@ -8,7 +8,8 @@
 //! 3. `model` is what is left: a type that cannot express a mistake.
 //! 4. `expand` makes code of it. Where there were mistakes, `fallback` makes impls that stand in for it.
 //!
-//! The attribute macros are in `wrap`: they read their arguments and hand the item to a derive. What needs to know sizes or traits is left to
+//! The attribute macros are in `wrap`: they read their arguments and hand the item to a derive. An endpoint that is a trait goes through
+//! `service` first, which makes an enum of it, in the same phases. What needs to know sizes or traits is left to
 //! the generated code, which refers to the runtime by one hidden module named after the version. `tests/golden/` shows it.
 
 mod ast;
@@ -20,6 +21,7 @@ mod generics;
 mod model;
 mod names;
 mod report;
+mod service;
 mod wrap;
 
 #[cfg(test)]

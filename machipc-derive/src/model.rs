@@ -41,6 +41,8 @@ pub struct PodVariant<'a> {
 /// An enum whose variants are messages.
 pub struct Endpoint<'a> {
     pub name: String,
+    /// The trait that the enum was made from.
+    pub service: Option<&'a Ident>,
     pub visibility: &'a Visibility,
     pub client: Ident,
     pub variants: Vec<Alternative<'a>>,
@@ -146,6 +148,7 @@ pub fn endpoint<'a>(ast: &'a Ast<'a>, variants: impl IntoIterator<Item = &'a Var
     let variants = variants.into_iter().enumerate();
     Endpoint {
         name: ast.words.endpoint.as_ref().map(|word| word.value.clone()).unwrap_or_default(),
+        service: ast.words.service.as_ref().map(|word| &word.value),
         visibility: ast.visibility,
         client: client(ast),
         variants: variants.map(|(index, variant)| alternative(ast.flavor, index, variant)).collect(),
@@ -166,6 +169,13 @@ pub fn method(variant: &Variant) -> Ident {
     match &variant.words.method {
         Some(method) => method.value.clone(),
         None => names::method(variant.ident),
+    }
+}
+
+impl Endpoint<'_> {
+    /// What peers know the type as: an enum made from a trait is the same on the wire as an enum with the trait's name.
+    pub fn schema_name(&self, own: &Ident) -> String {
+        names::plain(self.service.unwrap_or(own))
     }
 }
 

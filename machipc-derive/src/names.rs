@@ -31,6 +31,23 @@ pub fn method(variant: &Ident) -> Ident {
     identifier(&snake_case(&plain(variant)), variant.span())
 }
 
+/// The variant for a trait's method: `get_all` becomes `GetAll`, `r#move` becomes `Move`. `None` where no identifier comes of it.
+pub fn variant(method: &Ident) -> Option<Ident> {
+    let mut name = String::new();
+    for word in plain(method).split('_') {
+        let mut letters = word.chars();
+        name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        name.push_str(letters.as_str());
+    }
+    let mut variant = match name.as_str() {
+        // Not even raw it could be a variant.
+        "Self" => return None,
+        name => syn::parse_str::<Ident>(name).ok()?,
+    };
+    variant.set_span(method.span());
+    Some(variant)
+}
+
 /// `name` as an identifier: raw where it is a keyword, with an underscore where it cannot even be raw.
 pub fn identifier(name: &str, span: Span) -> Ident {
     match name {
@@ -103,6 +120,26 @@ mod tests {
         ] {
             assert_eq!(method(&ident(variant)).to_string(), expected, "{variant}");
         }
+    }
+
+    #[test]
+    fn variants_are_in_camel_case() {
+        for (method, expected) in [
+            ("put", "Put"),
+            ("get_all", "GetAll"),
+            ("v2_put", "V2Put"),
+            ("get_2", "Get2"),
+            ("move", "Move"),
+            ("_hidden", "Hidden"),
+            ("getAll", "GetAll"),
+            ("ärger", "Ärger"),
+            ("self_", "Self"),
+        ] {
+            let variant = variant(&ident(method)).map(|variant| variant.to_string());
+            assert_eq!(variant.as_deref().unwrap_or("Self"), expected, "{method}");
+        }
+        assert!(variant(&ident("__")).is_none());
+        assert!(variant(&ident("_1")).is_none());
     }
 
     #[test]

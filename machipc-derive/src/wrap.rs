@@ -5,12 +5,12 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Expr, LitStr, Meta, Path, Token};
+use syn::{Attribute, Data, DeriveInput, Expr, ItemTrait, LitStr, Meta, Path, Token};
 
 use crate::attr::{self, Place, TypeWords};
 use crate::check::layout_hints;
-use crate::names;
 use crate::report::Report;
+use crate::{names, service};
 
 /// The longest name that the name server takes, in bytes.
 const LONGEST_NAME: usize = 127;
@@ -18,9 +18,14 @@ const LONGEST_NAME: usize = 127;
 /// `#[machipc::endpoint("name", client = Name, crate = path)]`
 pub fn endpoint(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let report = Report::new();
-    let (name, words) = endpoint_arguments(arguments, &report);
+    if let Ok(service) = syn::parse2::<ItemTrait>(item.clone()) {
+        let (name, words) = endpoint_arguments(arguments, Place::Service, &report);
+        return service::expand(&name, &words, service, report);
+    }
+    let (name, words) = endpoint_arguments(arguments, Place::Endpoint, &report);
     let Ok(mut input) = syn::parse2::<DeriveInput>(item.clone()) else {
-        report.at_span(Span::call_site(), "an endpoint is an enum: each of its variants is a message");
+        let message = "an endpoint is an enum, each of whose variants is a message, or a trait, each of whose methods is one";
+        report.at_span(Span::call_site(), message);
         let errors = report.finish();
         return quote!(#errors #item);
     };
@@ -82,7 +87,7 @@ pub fn pod(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// The endpoint's name, which is empty where it is wrong, and the words behind it.
-fn endpoint_arguments(arguments: TokenStream, report: &Report) -> (LitStr, TypeWords) {
+fn endpoint_arguments(arguments: TokenStream, place: Place, report: &Report) -> (LitStr, TypeWords) {
     let parser = |input: ParseStream| {
         let name = if input.is_empty() { None } else { Some(input.parse::<Expr>()?) };
         if !input.is_empty() {
@@ -101,7 +106,7 @@ fn endpoint_arguments(arguments: TokenStream, report: &Report) -> (LitStr, TypeW
                     None
                 }
             };
-            (name.unwrap_or_else(unnamed), TypeWords::read_arguments(words, Place::Endpoint, report))
+            (name.unwrap_or_else(unnamed), TypeWords::read_arguments(words, place, report))
         }
         Err(error) => {
             report.add(error);
@@ -173,7 +178,8 @@ fn remove_message_derive(attribute: &mut Attribute, why: &str, report: &Report) 
     }
 }
 
-fn runtime(words: &TypeWords) -> TokenStream {
+/// The path of the runtime crate.
+pub fn runtime(words: &TypeWords) -> TokenStream {
     match &words.krate {
         Some(krate) => krate.value.to_token_stream(),
         None => quote!(::machipc),

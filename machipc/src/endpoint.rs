@@ -4,14 +4,16 @@
 //! among types that are called `Result` or `Option`.
 
 pub use core::clone::Clone;
-pub use core::convert::Into;
+pub use core::convert::{From, Into};
 pub use core::default::Default;
-pub use core::marker::Send;
+pub use core::marker::{Send, Sync};
 pub use core::mem::{offset_of, size_of};
+pub use core::ops::Fn;
 pub use core::option::Option::{self, Some};
 pub use core::primitive::{i32, i128, str, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use std::fmt;
+pub use std::sync::Arc;
 pub use std::time::Duration;
 pub use std::vec::Vec;
 
@@ -20,7 +22,7 @@ pub use machipc_derive::Endpoint;
 pub use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Pod, Schema,
 };
-pub use crate::{Client, Error, SendError};
+pub use crate::{Client, Context, Error, Host, HostStats, SendError};
 
 mod field;
 mod out_of_line;

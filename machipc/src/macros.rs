@@ -143,7 +143,8 @@
 /// so that the uses of the type are not reported as mistakes too.
 pub use machipc_derive::MachMessage;
 
-/// Makes an enum an endpoint: each variant is a message, and a client with a method for each is made.
+/// Makes an enum an endpoint: each variant is a message, and a client with a method for each is made. Or a trait, each of whose methods
+/// is a message: see [the trait form](#the-trait-form).
 ///
 /// ```
 /// use machipc::{Context, Host, MachMessage, Reply, SendRight};
@@ -218,9 +219,115 @@ pub use machipc_derive::MachMessage;
 ///
 /// A method whose name is a keyword is raw: `kv.r#move()`.
 ///
+/// # The trait form
+///
+/// On a trait, each method is a message, and what implements the trait is a host:
+///
+/// ```
+/// use machipc::{Context, MachMessage};
+/// use std::{collections::HashMap, sync::Mutex};
+///
+/// #[derive(MachMessage, Debug)]
+/// pub struct Full {
+///     limit: u32,
+/// }
+///
+/// #[machipc::endpoint("com.example.store")]
+/// pub trait Store {
+///     /// Finds a value.
+///     fn get(&self, key: &str) -> Option<Vec<u8>>;
+///     fn put(&self, key: &str, value: &[u8]) -> Result<(), Full>;
+///     #[oneway]
+///     fn touch(&self, cx: &Context, key: &str);
+/// }
+///
+/// #[derive(Default)]
+/// struct InMemory(Mutex<HashMap<String, Vec<u8>>>);
+///
+/// impl Store for InMemory {
+///     fn get(&self, key: &str) -> Option<Vec<u8>> {
+///         self.0.lock().unwrap().get(key).cloned()
+///     }
+///     fn put(&self, key: &str, value: &[u8]) -> Result<(), Full> {
+///         let mut values = self.0.lock().unwrap();
+///         if values.len() >= 100 {
+///             return Err(Full { limit: 100 });
+///         }
+///         values.insert(key.to_owned(), value.to_owned());
+///         Ok(())
+///     }
+///     fn touch(&self, cx: &Context, key: &str) {
+///         println!("process {} touches {key}", cx.peer().pid());
+///     }
+/// }
+///
+/// fn serve() -> Result<(), machipc::Error> {
+///     StoreServer::new(InMemory::default()).run()?;
+///     Ok(())
+/// }
+///
+/// fn ask() -> Result<(), machipc::Error> {
+///     let store = StoreClient::connect()?;
+///     let stored: Result<(), Full> = store.put("a", b"1")?;
+///     let value: Option<Vec<u8>> = store.get("a")?;
+///     store.touch("a")
+/// }
+/// ```
+///
+/// It is another way to write the enum, which it makes: for `Store`
+///
+/// ```
+/// # use machipc::{MachMessage, Reply};
+/// # #[derive(MachMessage, Debug)]
+/// # pub struct Full { limit: u32 }
+/// #[machipc::endpoint("com.example.store")]
+/// pub enum Store<'a> {
+///     Get { key: &'a str, reply: Reply<Option<Vec<u8>>> },
+///     Put { key: &'a str, value: &'a [u8], reply: Reply<Result<(), Full>> },
+///     Touch { key: &'a str },
+/// }
+/// ```
+///
+/// but for the enum's Rust name, which is `StoreMessage`. The two are the same on the wire: a client of one form talks to a host of
+/// the other. The method `get_all` is the variant `GetAll`, its parameters are the variant's fields, what it returns is the last field,
+/// `reply`.
+///
+/// | made | |
+/// |---|---|
+/// | the trait | As it was written, without the macro's words. |
+/// | `StoreMessage<'a>` | The enum. Its `Debug` form is the variant's name. |
+/// | `StoreClient` | [The client](#the-client) of the enum. It does not implement the trait, since its calls can fail. |
+/// | `StoreServer<T>` | Serves an implementation: `new(implementation)` or `from(Arc<T>)`, then `bind()` or `run()` as [`Host`](crate::Host) has them, or `handler()` for a host with settings of its own. |
+///
+/// **A method is a request**, also when it returns nothing: then the caller learns that it was done, and of whatever kept it from being done.
+/// `#[oneway]` on a method makes it a message that nobody waits for. That is faster and tells the caller nothing, so that it is what has to
+/// be asked for. (In an enum the reply is there to see, in a trait it would not be.)
+///
+/// **Errors of the method's own**: `-> Result<T, E>` travels as a `Reply<Result<T, E>>`, and the client's method returns
+/// `Result<Result<T, E>, Error>`.
+///
+/// **The context**: a parameter `&Context` is not a part of the message. The host fills it in, and the client's method does not have it.
+///
+/// **Lifetimes** are left out: what a parameter borrows lives until the method returns. A type with a lifetime says so, `Put<'_>`, for the
+/// macro cannot see it otherwise. An answer is owned.
+///
+/// The methods take `&self`, for a host's threads and the clients in its process share the implementation, which is
+/// `Send + Sync + 'static`. They have no bodies and no type parameters, and neither has the trait.
+///
+/// | word on the attribute | meaning |
+/// |---|---|
+/// | `message = Name`, `client = Name`, `server = Name` | What the enum, the client and the server are called. |
+///
+/// | word on a method | meaning |
+/// |---|---|
+/// | `id = 7`, `since = 2` | As on a variant. |
+/// | `variant = Name` | What the variant is called, instead of the method's name in camel case. |
+///
+/// A parameter takes the words of a field: `#[mach(ool)] data: &[u8]`. `#[cfg(…)]` goes on methods, not on parameters.
+///
 /// # Generics
 ///
-/// As for [messages](derive@crate::MachMessage#generics), but type parameters are owned: `KvClient<T>` has methods that take a `T`.
+/// Of the enum form. As for [messages](derive@crate::MachMessage#generics), but type parameters are owned: `KvClient<T>` has methods that take a `T`.
 ///
 /// # Inside other messages
 ///

@@ -29,7 +29,7 @@ pub fn check(ast: &Ast, report: &Report) {
         reserved_id(ast, index, variant, report);
         one_reply_and_last(variant, report);
     }
-    methods(variants, report);
+    methods(variants, ast.words.service.is_some(), report);
 }
 
 /// Such a message would be taken for something else before its variant is looked at.
@@ -60,7 +60,7 @@ fn one_reply_and_last(variant: &Variant, report: &Report) {
 }
 
 /// Two methods of one type have two names.
-fn methods(variants: &[Variant], report: &Report) {
+fn methods(variants: &[Variant], in_trait: bool, report: &Report) {
     let mut owners = HashMap::new();
     for variant in variants {
         let method = model::method(variant);
@@ -69,6 +69,10 @@ fn methods(variants: &[Variant], report: &Report) {
             None => report.at(variant.ident, message),
         };
         if CLIENT_METHODS.iter().any(|own| method == own) {
+            if in_trait {
+                complain(format!("every client has a method `{method}` of its own: take another name"));
+                continue;
+            }
             complain(format!(
                 "every client has a method `{method}` of its own: rename `{}`, or name its method with `#[mach(method = …)]`",
                 variant.ident

@@ -14,29 +14,33 @@ pub const MARKERS: &[&str] = &["SendRight", "SendOnceRight", "ReceiveRight", "Ph
 /// Those of them that are ports.
 pub const PORTS: &[&str] = &["SendRight", "SendOnceRight", "ReceiveRight"];
 
-/// Puts what is wrong with the field's type into the report.
-pub fn check(field: &Field, report: &Report) {
-    unsized_type(field.ty, report);
-    match field.reply {
-        Some(answer) => Parts { report, in_reply: true, in_unknown: false }.visit_type(answer),
-        None => Parts { report, in_reply: false, in_unknown: false }.visit_type(field.ty),
-    }
+/// Puts what is wrong with the field's type into the report. In a trait, lifetimes are left out.
+pub fn check(field: &Field, in_trait: bool, report: &Report) {
+    unsized_type(field.ty, in_trait, report);
+    let mut parts = Parts { report, in_trait, in_reply: field.reply.is_some(), in_unknown: false };
+    parts.visit_type(field.reply.unwrap_or(field.ty));
 }
 
 /// A message is a value, and values have a size.
-fn unsized_type(ty: &Type, report: &Report) {
+fn unsized_type(ty: &Type, in_trait: bool, report: &Report) {
+    let borrow = if in_trait { "&" } else { "&'a " };
     match ty {
         Type::Slice(slice) => {
             let element = quote::quote!(#slice).to_string();
             report.at(
                 ty,
                 format_args!(
-                    "`{element}` has no size of its own: borrow it as `&'a {element}`, or own it as a `Vec`"
+                    "`{element}` has no size of its own: borrow it as `{borrow}{element}`, or own it as a `Vec`"
                 ),
             );
         }
         Type::Path(path) if path.path.is_ident("str") => {
-            report.at(ty, "`str` has no size of its own: borrow it as `&'a str`, or own it as `String`");
+            report.at(
+                ty,
+                format_args!(
+                    "`str` has no size of its own: borrow it as `{borrow}str`, or own it as `String`"
+                ),
+            );
         }
         _ => return,
     }
@@ -63,6 +67,7 @@ pub fn borrows(ty: &Type) -> bool {
 /// Goes through all that a field's type is made of.
 struct Parts<'a> {
     report: &'a Report,
+    in_trait: bool,
     /// Inside `Reply<…>`.
     in_reply: bool,
     /// Inside the arguments of a type that nobody here knows: they may be as little in the message as those of [`MARKERS`].
@@ -112,9 +117,15 @@ impl<'ast> Parts<'_> {
         if self.in_reply && !(is_static && self.in_unknown) {
             self.report.at(lifetime, OWNED_ANSWER);
         } else if is_static && !self.in_unknown {
-            let message = "what is borrowed from a message does not live for `'static`: \
-                           use a lifetime parameter of the type, or an owned type";
-            self.report.at(lifetime, message);
+            let instead = if self.in_trait {
+                "leave the lifetime out, or use an owned type"
+            } else {
+                "use a lifetime parameter of the type, or an owned type"
+            };
+            self.report.at(
+                lifetime,
+                format_args!("what is borrowed from a message does not live for `'static`: {instead}"),
+            );
         }
     }
 }

@@ -36,7 +36,7 @@ pub fn check(ast: &Ast, report: &Report) {
     for field in ast.fields() {
         // What is wrong with a reference in plain data is that it is one.
         if !(is_pod && matches!(field.ty, Type::Reference(_))) {
-            field_type::check(field, report);
+            field_type::check(field, ast.words.service.is_some(), report);
         }
     }
     if is_pod {

@@ -20,7 +20,7 @@ pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let bounds_apart = super::allow_bounds_apart(model);
     let what = format!(
         " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{name}`.",
-        names::plain(model.ident)
+        endpoint.schema_name(model.ident)
     );
     let clones = " Clones share the connection, and any thread may use it.";
     quote! {

@@ -22,7 +22,7 @@ pub fn expand(model: &Model, endpoint: &Endpoint) -> TokenStream {
 fn encode(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let message_lifetime = names::fresh_lifetime("m", model.generics);
     let Head { parameters, own, bounds } = Head::of(model, Needs::Message(None));
-    let describe = schema::of_endpoint(model, &endpoint.variants);
+    let describe = schema::of_endpoint(model, endpoint);
     quote! {
         #[automatically_derived]
         impl #parameters __rt::Encode for #own #bounds {

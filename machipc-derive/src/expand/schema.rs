@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::fields::{Direction, codec};
 use crate::ast::Shape;
-use crate::model::{Alternative, Group, Model, Part};
+use crate::model::{Alternative, Endpoint, Group, Model, Part};
 use crate::names;
 
 /// The statements that describe a struct.
@@ -45,11 +45,11 @@ pub fn of_enum(model: &Model, variants: &[Alternative]) -> TokenStream {
 
 /// The statements that describe an endpoint, its variants in the order of their ids, so that moving them changes nothing. A variant is
 /// called by its name, from which its id comes, or by the id that the user pinned, so that it can be renamed.
-pub fn of_endpoint(model: &Model, variants: &[Alternative]) -> TokenStream {
-    let name = names::plain(model.ident);
+pub fn of_endpoint(model: &Model, endpoint: &Endpoint) -> TokenStream {
+    let name = endpoint.schema_name(model.ident);
     let mut text = Text::default();
     text.push("<");
-    for variant in described(variants) {
+    for variant in described(&endpoint.variants) {
         if variant.pinned {
             text.push(&format!("#{:#x}", variant.id));
         } else {

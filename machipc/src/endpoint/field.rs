@@ -120,6 +120,10 @@ pub trait Answer: Sized {
     /// Reads the reply called `name`.
     fn take(input: &mut Decoder<'_>, name: &'static str) -> Result<Reply<Self>, DecodeError>;
 
+    /// Answers with what a method has returned. That the caller has gone meanwhile is no concern of the method's, and a value that cannot
+    /// be encoded is told to the caller.
+    fn send(reply: Reply<Self>, value: Self);
+
     /// Sends a request and waits for this answer.
     fn call<'m, M: MachMessage + 'static>(
         client: &Client<M>,
@@ -147,6 +151,11 @@ impl<T: ReplyValue> Answer for T {
     #[inline]
     fn take(input: &mut Decoder<'_>, name: &'static str) -> Result<Reply<Self>, DecodeError> {
         Reply::decode(input).map_err(|error| error.in_field(name))
+    }
+
+    #[inline]
+    fn send(reply: Reply<Self>, value: Self) {
+        let _ = reply.send(value);
     }
 
     #[inline]

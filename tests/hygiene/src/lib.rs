@@ -25,8 +25,10 @@
 mod endpoint_names;
 mod names;
 mod ordinary;
+mod service;
 
 #[cfg(test)]
 mod tests;
 
 pub use ordinary::{Kv, KvClient, Put, Sample};
+pub use service::{Store, StoreClient, StoreMessage, StoreServer};

@@ -7,7 +7,8 @@ use ::ipc::message::{AlignedBuffer, Decode, Decoder, Encode, Encoder, MachMessag
 
 use crate::endpoint_names::Endpoint;
 use crate::names::Variants;
-use crate::{Kv, Sample};
+use crate::service::{T, TMessage, TServer};
+use crate::{Kv, Sample, Store, StoreMessage, StoreServer};
 
 fn payload<'b, T: Encode>(value: &T, buffer: &'b mut AlignedBuffer) -> &'b [u8] {
     let mut out = Encoder::new(buffer);
@@ -27,6 +28,41 @@ fn hostile_names_change_nothing() {
     type Own<'a> = Endpoint<'a, 'a, u64>;
     assert_eq!(Own::Self_.message_id(), Endpoint::<u8>::Self_.message_id());
     assert_eq!(<Own<'_> as MachMessage>::ENDPOINT, ::std::option::Option::Some("com.example.hygiene.names"));
+}
+
+struct Implementation;
+
+impl T for Implementation {
+    fn ok(&self, key: &str, _: &[u8], cx: u8, ctx: &::ipc::Context) -> u8 {
+        assert!(ctx.is_local());
+        cx + key.parse::<u8>().expect("a number")
+    }
+    fn r#type(&self, _: u8, _: u8, _: u8) {}
+    fn self_(&self) {}
+}
+
+impl Store for Implementation {
+    fn get(&self, key: &str) -> ::std::option::Option<::std::string::String> {
+        ::std::option::Option::Some(::std::borrow::ToOwned::to_owned(key))
+    }
+    fn clear(&self) {}
+    fn here(&self, _: &::std::path::Path) {}
+}
+
+#[test]
+fn methods_are_called_whatever_their_parameters_are_called() {
+    let host = ::ipc::Host::<TMessage<'_>>::builder().unnamed().bind(TServer::new(Implementation).handler());
+    let host = host.expect("a host starts");
+    assert_eq!(
+        crate::service::TClient::from_client(host.client()).ok("3", b"", 4).ok(),
+        ::std::option::Option::Some(7)
+    );
+
+    let host =
+        ::ipc::Host::<StoreMessage<'_>>::builder().unnamed().bind(StoreServer::new(Implementation).handler());
+    let store = crate::StoreClient::from_client(host.expect("a host starts").client());
+    let gone = store.here(::std::path::Path::new("/"));
+    assert!(matches!(gone, ::std::result::Result::Err(::ipc::Error::HostDied { .. })));
 }
 
 #[test]

@@ -1,0 +1,311 @@
+// Made from service.rs by MACHIPC_RENEW_GOLDEN=1 cargo test -p machipc-derive
+
+//! An endpoint that is a trait.
+use machipc::Context;
+/// A store of values by name.
+pub trait Store {
+    /// Finds a value.
+    fn get(&self, key: &str) -> Option<Vec<u8>>;
+    fn put(&self, key: &str, value: &[u8], cx: &Context) -> Result<(), String>;
+    fn touch(&self, r#type: u32);
+    fn clear(&self);
+}
+/// The messages of [`Store`]: a variant for each of its methods.
+#[allow(missing_docs, dead_code)]
+pub enum StoreMessage<'a> {
+    /// Finds a value.
+    Get {
+        key: &'a str,
+        reply: ::machipc::Reply<Option<Vec<u8>>>,
+    },
+    Put {
+        key: &'a str,
+        value: &'a [u8],
+        reply: ::machipc::Reply<Result<(), String>>,
+    },
+    Touch {
+        r#type: u32,
+        reply: ::machipc::Reply<()>,
+    },
+    Clear,
+}
+#[allow(deprecated, elided_lifetimes_in_paths)]
+const _: () = {
+    use ::machipc::__private_0_1 as __rt;
+    #[automatically_derived]
+    impl<'a> __rt::Encode for StoreMessage<'a> {
+        const MIN_SIZE: __rt::usize = 8;
+        fn schema(__schema: &mut __rt::Schema) {
+            __schema.named::<Self>("Store", |__schema| {
+                __schema.push("<#0x7;Put{reply:");
+                <Result<(), String> as __rt::Answer>::describe(__schema);
+                __schema.push(",key:");
+                <&'a str as __rt::Field>::describe(__schema);
+                __schema.push(",value:");
+                <&'a [u8] as __rt::OutOfLine>::describe_last(__schema);
+                __schema.push("};Touch{reply:");
+                <() as __rt::Answer>::describe(__schema);
+                __schema.push(",type:");
+                <u32 as __rt::Field>::describe_last(__schema);
+                __schema.push("};Get{reply:");
+                <Option<Vec<u8>> as __rt::Answer>::describe(__schema);
+                __schema.push(",key:");
+                <&'a str as __rt::Field>::describe_last(__schema);
+                __schema.push("};>");
+            });
+        }
+        fn encode<'m>(&'m self, __out: &mut __rt::Encoder<'m>) -> __rt::Result<(), __rt::EncodeError> {
+            __rt::put_endpoint(self, __out)
+        }
+    }
+    #[automatically_derived]
+    impl<'de: 'a, 'a> __rt::Decode<'de> for StoreMessage<'a> {
+        fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
+            __rt::take_endpoint(__input, __decode_variant)
+        }
+    }
+    #[inline]
+    fn __decode_variant<'de: 'a, 'a>(
+        __id: __rt::i32,
+        __input: &mut __rt::Decoder<'de>,
+    ) -> __rt::Result<StoreMessage<'a>, __rt::DecodeError> {
+        __input.nested(|__input| match __id {
+            0x76973ef7 => {
+                let __reply = <Option<Vec<u8>> as __rt::Answer>::take(__input, "StoreMessage::Get.reply")?;
+                let __key = <&'a str as __rt::Field>::take(__input, "StoreMessage::Get.key")?;
+                __rt::Ok(StoreMessage::Get { key: __key, reply: __reply })
+            }
+            0x4e792d8e => {
+                let __reply = <Result<(), String> as __rt::Answer>::take(__input, "StoreMessage::Put.reply")?;
+                let __key = <&'a str as __rt::Field>::take(__input, "StoreMessage::Put.key")?;
+                let __value = <&'a [u8] as __rt::OutOfLine>::take(__input, "StoreMessage::Put.value")?;
+                __rt::Ok(StoreMessage::Put { key: __key, value: __value, reply: __reply })
+            }
+            0x4f44fb78 => {
+                let __reply = <() as __rt::Answer>::take(__input, "StoreMessage::Touch.reply")?;
+                let __type = <u32 as __rt::Field>::take(__input, "StoreMessage::Touch.type")?;
+                __rt::Ok(StoreMessage::Touch { r#type: __type, reply: __reply })
+            }
+            0x00000007 => __rt::Ok(StoreMessage::Clear),
+            _ => __rt::Err(__rt::DecodeError::unknown_variant(__id)),
+        })
+    }
+    #[automatically_derived]
+    impl<'a> __rt::MachMessage for StoreMessage<'a> {
+        type View<'v> = StoreMessage<'v>;
+        const ENDPOINT: __rt::Option<&'static __rt::str> = __rt::Some("com.example.golden.service");
+        #[inline]
+        fn message_id(&self) -> __rt::i32 {
+            match self {
+                Self::Get { .. } => 0x76973ef7,
+                Self::Put { .. } => 0x4e792d8e,
+                Self::Touch { .. } => 0x4f44fb78,
+                Self::Clear => 0x00000007,
+            }
+        }
+        #[inline]
+        fn encode_payload<'m>(
+            &'m self,
+            __out: &mut __rt::Encoder<'m>,
+        ) -> __rt::Result<(), __rt::EncodeError> {
+            __out.nested(|__out| {
+                match self {
+                    Self::Get { key: __key, reply: __reply } => {
+                        <Option<Vec<u8>> as __rt::Answer>::put(__reply, __out, "StoreMessage::Get.reply")?;
+                        <&'a str as __rt::Field>::put(__key, __out, "StoreMessage::Get.key")?;
+                    }
+                    Self::Put { key: __key, value: __value, reply: __reply } => {
+                        <Result<(), String> as __rt::Answer>::put(__reply, __out, "StoreMessage::Put.reply")?;
+                        <&'a str as __rt::Field>::put(__key, __out, "StoreMessage::Put.key")?;
+                        <&'a [u8] as __rt::OutOfLine>::put(__value, __out, "StoreMessage::Put.value")?;
+                    }
+                    Self::Touch { r#type: __type, reply: __reply } => {
+                        <() as __rt::Answer>::put(__reply, __out, "StoreMessage::Touch.reply")?;
+                        <u32 as __rt::Field>::put(__type, __out, "StoreMessage::Touch.type")?;
+                    }
+                    Self::Clear => {}
+                }
+                __rt::Ok(())
+            })
+        }
+        #[inline]
+        fn decode_payload<'v>(
+            __id: __rt::i32,
+            __input: &mut __rt::Decoder<'v>,
+        ) -> __rt::Result<Self::View<'v>, __rt::DecodeError> {
+            __decode_variant(__id, __input)
+        }
+    }
+};
+/// The client of [`Store`]: a method for each of its messages, sent to the endpoint `com.example.golden.service`.
+/// Clones share the connection, and any thread may use it.
+#[allow(dead_code)]
+pub struct StoreClient(::machipc::Client<StoreMessage<'static>>);
+#[allow(deprecated, elided_lifetimes_in_paths)]
+const _: () = {
+    use ::machipc::__private_0_1 as __rt;
+    #[allow(dead_code)]
+    impl StoreClient {
+        /// Connects to the host of `com.example.golden.service`.
+        ///
+        /// # Errors
+        /// When there is no such host.
+        pub fn connect() -> __rt::Result<Self, __rt::Error> {
+            __rt::Client::connect().map(Self)
+        }
+        /// Connects to the host that has this name instead.
+        ///
+        /// # Errors
+        /// When there is no such host.
+        pub fn connect_to(name: &__rt::str) -> __rt::Result<Self, __rt::Error> {
+            __rt::Client::connect_to(name).map(Self)
+        }
+        /// Connects to the host of `com.example.golden.service`, waiting up to `timeout` for it to appear.
+        ///
+        /// # Errors
+        /// When there is still no such host then.
+        pub fn connect_timeout(timeout: __rt::Duration) -> __rt::Result<Self, __rt::Error> {
+            __rt::Client::connect_timeout(timeout).map(Self)
+        }
+        /// Uses a connection that is there already.
+        pub fn from_client(client: __rt::Client<StoreMessage<'static>>) -> Self {
+            Self(client)
+        }
+        /// The connection, for whatever no method is for.
+        pub fn client(&self) -> &__rt::Client<StoreMessage<'static>> {
+            &self.0
+        }
+        /// The same client with another deadline for each message and call; `None` waits for ever.
+        #[must_use]
+        pub fn with_deadline(&self, deadline: impl __rt::Into<__rt::Option<__rt::Duration>>) -> Self {
+            Self(__rt::Client::with_deadline(&self.0, deadline))
+        }
+        /// Finds a value.
+        ///
+        /// Sends [`StoreMessage::Get`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub fn get(&self, key: &str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
+            <Option<Vec<u8>> as __rt::Answer>::call(&self.0, |reply| StoreMessage::Get { key, reply })
+        }
+        /// Sends [`StoreMessage::Put`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub fn put(&self, key: &str, value: &[u8]) -> __rt::Result<Result<(), String>, __rt::Error> {
+            <Result<(), String> as __rt::Answer>::call(&self.0, |reply| StoreMessage::Put {
+                key,
+                value,
+                reply,
+            })
+        }
+        /// Sends [`StoreMessage::Touch`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub fn touch(&self, r#type: u32) -> __rt::Result<(), __rt::Error> {
+            <() as __rt::Answer>::call(&self.0, |reply| StoreMessage::Touch { r#type, reply })
+        }
+        /// Sends [`StoreMessage::Clear`].
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub fn clear(&self) -> __rt::Result<(), __rt::Error> {
+            __rt::Client::send(&self.0, StoreMessage::Clear).map_err(__rt::SendError::into_error)
+        }
+    }
+    impl __rt::Clone for StoreClient {
+        fn clone(&self) -> Self {
+            Self(__rt::Clone::clone(&self.0))
+        }
+    }
+    impl __rt::fmt::Debug for StoreClient {
+        fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
+            __rt::fmt_client(__f, "StoreClient", &self.0)
+        }
+    }
+};
+/// Serves an implementation of [`Store`] to the clients of the endpoint `com.example.golden.service`. Clones share it.
+#[allow(dead_code)]
+pub struct StoreServer<T>(::machipc::__private_0_1::Arc<T>);
+#[allow(deprecated, dead_code, elided_lifetimes_in_paths)]
+const _: () = {
+    use ::machipc::__private_0_1 as __rt;
+    impl<T: Store + __rt::Send + __rt::Sync + 'static> StoreServer<T> {
+        /// A server of this implementation.
+        pub fn new(implementation: T) -> Self {
+            Self(__rt::Arc::new(implementation))
+        }
+        /// Starts a host of the endpoint on a thread of its own.
+        ///
+        /// # Errors
+        /// As `Host::bind`: when the name has a host already.
+        pub fn bind(self) -> __rt::Result<__rt::Host<StoreMessage<'static>>, __rt::Error> {
+            __rt::Host::<StoreMessage<'static>>::bind(self.handler())
+        }
+        /// Runs a host of the endpoint on this thread, until a method stops it through its context.
+        ///
+        /// # Errors
+        /// As `HostBuilder::run`: when the name has a host already.
+        pub fn run(self) -> __rt::Result<__rt::HostStats, __rt::Error> {
+            __rt::Host::<StoreMessage<'static>>::builder().run(self.handler())
+        }
+        /// The handler of a [`Host`](machipc::Host) of [`StoreMessage`] with settings of its own:
+        /// `Host::<StoreMessage>::builder().threads(4).bind(server.handler())`.
+        pub fn handler(
+            self,
+        ) -> impl __rt::Fn(StoreMessage<'_>, &__rt::Context) + __rt::Send + __rt::Sync + 'static {
+            move |__message: StoreMessage<'_>, __cx: &__rt::Context| self.handle(__message, __cx)
+        }
+        /// Calls the method that [`StoreMessage`] is about, and answers with what it returns.
+        pub fn handle(&self, message: StoreMessage<'_>, cx: &__rt::Context) {
+            let (__message, __cx) = (message, cx);
+            match __message {
+                StoreMessage::Get { key: __key, reply: __reply } => {
+                    <Option<Vec<u8>> as __rt::Answer>::send(__reply, <T as Store>::get(&self.0, __key))
+                }
+                StoreMessage::Put { key: __key, value: __value, reply: __reply } => {
+                    <Result<(), String> as __rt::Answer>::send(
+                        __reply,
+                        <T as Store>::put(&self.0, __key, __value, __cx),
+                    )
+                }
+                StoreMessage::Touch { r#type: __type, reply: __reply } => {
+                    <() as __rt::Answer>::send(__reply, <T as Store>::touch(&self.0, __type))
+                }
+                StoreMessage::Clear => <T as Store>::clear(&self.0),
+            }
+        }
+        /// The implementation.
+        pub fn implementation(&self) -> &__rt::Arc<T> {
+            &self.0
+        }
+    }
+    /// Which message it is. What is in it is the caller's, and not for every log.
+    impl __rt::fmt::Debug for StoreMessage<'_> {
+        fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
+            __f.write_str(match self {
+                Self::Get { .. } => "StoreMessage::Get",
+                Self::Put { .. } => "StoreMessage::Put",
+                Self::Touch { .. } => "StoreMessage::Touch",
+                Self::Clear => "StoreMessage::Clear",
+            })
+        }
+    }
+    impl<T> __rt::From<__rt::Arc<T>> for StoreServer<T> {
+        fn from(implementation: __rt::Arc<T>) -> Self {
+            Self(implementation)
+        }
+    }
+    impl<T> __rt::Clone for StoreServer<T> {
+        fn clone(&self) -> Self {
+            Self(__rt::Clone::clone(&self.0))
+        }
+    }
+    impl<T> __rt::fmt::Debug for StoreServer<T> {
+        fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
+            __f.write_str("StoreServer")
+        }
+    }
+};

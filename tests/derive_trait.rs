@@ -1,0 +1,195 @@
+//! Endpoints that are traits: the same on the wire as the enum that one would write, and served by an implementation.
+
+mod typed_support;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use machipc::{Context, Error, Host, MachMessage, registry};
+use typed_support::unique;
+
+/// The store holds no more.
+#[derive(Debug, Clone, PartialEq, MachMessage)]
+pub struct Full {
+    limit: u32,
+}
+
+mod by_trait {
+    use super::Full;
+    use machipc::Context;
+
+    /// A store of values by name.
+    #[machipc::endpoint("com.example.derive.trait")]
+    pub trait Kv: Send + Sync {
+        /// Finds a value.
+        fn get(&self, key: &str) -> Option<Vec<u8>>;
+        fn put(&self, key: &str, value: &[u8]) -> Result<(), Full>;
+        fn touch(&self, cx: &Context, key: &str);
+        #[oneway]
+        fn clear(&self);
+        #[oneway]
+        #[mach(id = 7)]
+        fn load(&self, name: String, #[mach(ool)] data: Vec<u8>, #[mach(since = 2, default)] mode: u32);
+        fn who(&self, cx: &Context) -> u32;
+    }
+}
+
+mod by_enum {
+    use super::Full;
+    use machipc::Reply;
+
+    #[machipc::endpoint("com.example.derive.enum")]
+    pub enum Kv<'a> {
+        Get {
+            key: &'a str,
+            reply: Reply<Option<Vec<u8>>>,
+        },
+        Put {
+            key: &'a str,
+            value: &'a [u8],
+            reply: Reply<Result<(), Full>>,
+        },
+        Touch {
+            key: &'a str,
+            reply: Reply<()>,
+        },
+        Clear,
+        #[mach(id = 7)]
+        Load {
+            name: String,
+            #[mach(ool)]
+            data: Vec<u8>,
+            #[mach(since = 2)]
+            mode: u32,
+        },
+        Who {
+            reply: Reply<u32>,
+        },
+    }
+}
+
+use by_trait::{Kv, KvClient, KvMessage, KvServer};
+
+#[derive(Default)]
+struct Store {
+    values: Mutex<BTreeMap<String, Vec<u8>>>,
+}
+
+impl Kv for Store {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.values.lock().unwrap().get(key).cloned()
+    }
+    fn put(&self, key: &str, value: &[u8]) -> Result<(), Full> {
+        let mut values = self.values.lock().unwrap();
+        if values.len() == 2 {
+            return Err(Full { limit: 2 });
+        }
+        values.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+    fn touch(&self, cx: &Context, key: &str) {
+        assert!(cx.deadline().is_some());
+        self.values.lock().unwrap().entry(key.to_owned()).or_default();
+    }
+    fn clear(&self) {
+        self.values.lock().unwrap().clear();
+    }
+    fn load(&self, name: String, data: Vec<u8>, mode: u32) {
+        self.values.lock().unwrap().insert(format!("{name} {mode}"), data);
+    }
+    fn who(&self, cx: &Context) -> u32 {
+        cx.peer().pid()
+    }
+}
+
+#[test]
+fn a_trait_is_on_the_wire_what_the_enum_of_its_name_is() {
+    assert_eq!(KvMessage::fingerprint(), by_enum::Kv::fingerprint());
+    assert_eq!(KvMessage::Clear.message_id(), by_enum::Kv::Clear.message_id());
+    let load = KvMessage::Load { name: String::new(), data: Vec::new(), mode: 0 };
+    assert_eq!(load.message_id(), 7);
+    assert_eq!(<KvMessage as MachMessage>::ENDPOINT, Some("com.example.derive.trait"));
+}
+
+#[test]
+fn an_implementation_is_served_to_clients_of_either_form() {
+    let name = unique("trait");
+    let host =
+        Host::<KvMessage>::builder().name(&name).bind(KvServer::new(Store::default()).handler()).unwrap();
+    for local in [true, false] {
+        registry::set_lookup_enabled(local);
+        let kv = KvClient::connect_to(&name).unwrap();
+        assert_eq!(kv.client().is_local(), local);
+        assert_eq!(kv.put("a", b"1").unwrap(), Ok(()));
+        assert_eq!(kv.get("a").unwrap(), Some(b"1".to_vec()));
+        kv.touch("b").unwrap();
+        assert_eq!(kv.put("c", b"3").unwrap(), Err(Full { limit: 2 }));
+        kv.clear().unwrap();
+        kv.load("big".to_owned(), vec![7; 100_000], 3).unwrap();
+        assert_eq!(kv.who().unwrap(), std::process::id());
+        assert_eq!(kv.get("big 3").unwrap(), Some(vec![7; 100_000]));
+        kv.clear().unwrap();
+    }
+    // Through the port, by the enum's client.
+    registry::set_lookup_enabled(false);
+    let kv = by_enum::KvClient::connect_to(&name).unwrap();
+    assert_eq!(kv.put("a", b"1").unwrap(), Ok(()));
+    assert_eq!(kv.get("a").unwrap(), Some(b"1".to_vec()));
+    kv.touch("b").unwrap();
+    assert_eq!(kv.who().unwrap(), std::process::id());
+    drop(host);
+
+    // And the trait's client with a host of the enum.
+    let name = unique("enum");
+    let host = Host::<by_enum::Kv>::builder()
+        .name(&name)
+        .bind(|message: by_enum::Kv<'_>, _: &Context| match message {
+            by_enum::Kv::Get { key, reply } => drop(reply.send(Some(key.as_bytes().to_vec()))),
+            by_enum::Kv::Put { reply, .. } => drop(reply.send(Err(Full { limit: 0 }))),
+            _ => {}
+        })
+        .unwrap();
+    let kv = KvClient::connect_to(&name).unwrap();
+    assert_eq!(kv.get("x").unwrap(), Some(b"x".to_vec()));
+    assert_eq!(kv.put("x", b"").unwrap(), Err(Full { limit: 0 }));
+    assert!(matches!(kv.touch("x"), Err(Error::ReplyDropped { .. })));
+    drop(host);
+    registry::set_lookup_enabled(true);
+}
+
+#[test]
+fn what_a_method_panics_over_is_not_answered_and_what_it_shares_is_its_owners() {
+    #[machipc::endpoint("com.example.derive.shared", client = Caller, server = Teller, message = Told)]
+    trait Counter {
+        fn next(&self) -> u64;
+        fn fail(&self) -> u64;
+        #[mach(variant = Finish)]
+        fn stop(&self, cx: &Context);
+    }
+
+    impl Counter for AtomicU64 {
+        fn next(&self) -> u64 {
+            self.fetch_add(1, Ordering::Relaxed)
+        }
+        fn fail(&self) -> u64 {
+            panic!("on purpose");
+        }
+        fn stop(&self, cx: &Context) {
+            cx.stop();
+        }
+    }
+
+    let count = Arc::new(AtomicU64::new(5));
+    let teller = Teller::from(count.clone());
+    let name = unique("shared");
+    let host = Host::<Told>::builder().name(&name).bind(teller.clone().handler()).unwrap();
+    let counter = Caller::from_client(host.client());
+    assert_eq!(counter.next().unwrap(), 5);
+    assert!(matches!(counter.fail(), Err(Error::ReplyDropped { .. })));
+    assert_eq!(counter.next().unwrap(), 6);
+    assert_eq!(count.load(Ordering::Relaxed), 7);
+    assert!(Arc::ptr_eq(teller.implementation(), &count));
+    counter.stop().unwrap();
+    host.wait();
+}

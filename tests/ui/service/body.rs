@@ -1,0 +1,8 @@
+#[machipc::endpoint("com.example.kv")]
+trait Kv {
+    fn get(&self, key: &str) -> u32 {
+        key.len() as u32
+    }
+}
+
+fn main() {}

@@ -1,0 +1,5 @@
+#[machipc::endpoint("com.example.kv")]
+trait Kv {
+}
+
+fn main() {}
