@@ -47,6 +47,8 @@ mod slab;
 mod space;
 mod task;
 mod wait;
+#[cfg(all(test, loom))]
+mod wait_model;
 
 use core::ffi::{CStr, c_char, c_int};
 

@@ -1,10 +1,12 @@
 //! Threads that wait: what for, what came of it, and how they are woken.
+//!
+//! A [`Parker`] is generic over the word that it sleeps on, so that the tests below run it under loom; `link/ring.rs` says how.
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::thread::futex;
 
@@ -59,20 +61,62 @@ pub(super) struct Waiter {
     pub(super) outcome: Option<Outcome>,
 }
 
+/// The thread runs and no wake-up is pending.
+const AWAKE: u32 = 0;
+/// Somebody has called `wake`.
 const NOTIFIED: u32 = 1;
+/// Somebody has called `promote`.
 const PROMOTED: u32 = 2;
+/// The thread sleeps, or is about to, until the word changes.
+const ASLEEP: u32 = 3;
+/// The thread sleeps in a poll, or is about to.
+const POLLING: u32 = 4;
 
-const RUNNING: u32 = 0;
-const ON_FUTEX: u32 = 1;
-const ON_POLL: u32 = 2;
+/// A word that a thread can sleep on: the system's futex, or loom's.
+pub(super) trait Futex: Default {
+    fn load(&self, order: Ordering) -> u32;
+    fn store(&self, value: u32, order: Ordering);
+    fn swap(&self, value: u32, order: Ordering) -> u32;
+    /// `compare_exchange`: whether the word was `current` and is `new` now. Acquires where it fails, too.
+    fn replace(&self, current: u32, new: u32, order: Ordering) -> bool;
+    /// Sleeps while the word is `value`, until `wake`, the time is up, or a signal has come (`INTR`).
+    fn wait(&self, value: u32, timeout: Option<Duration>) -> rustix::io::Result<()>;
+    fn wake(&self);
+}
 
-/// One thread's place to sleep. A wake-up that comes before the sleep is not lost.
+impl Futex for AtomicU32 {
+    fn load(&self, order: Ordering) -> u32 {
+        self.load(order)
+    }
+
+    fn store(&self, value: u32, order: Ordering) {
+        self.store(value, order);
+    }
+
+    fn swap(&self, value: u32, order: Ordering) -> u32 {
+        self.swap(value, order)
+    }
+
+    fn replace(&self, current: u32, new: u32, order: Ordering) -> bool {
+        self.compare_exchange(current, new, order, Ordering::Acquire).is_ok()
+    }
+
+    fn wait(&self, value: u32, timeout: Option<Duration>) -> rustix::io::Result<()> {
+        // A time that does not fit the kernel's type is as good as none.
+        let timeout = timeout.and_then(|timeout| futex::Timespec::try_from(timeout).ok());
+        futex::wait(self, futex::Flags::PRIVATE, value, timeout.as_ref())
+    }
+
+    fn wake(&self) {
+        let _ = futex::wake(self, futex::Flags::PRIVATE, 1);
+    }
+}
+
+/// One thread's place to sleep. A wake-up that comes before the sleep is not lost. Only the thread itself sleeps here; anybody may wake it.
 #[derive(Default)]
-pub(super) struct Parker {
-    /// `NOTIFIED` once somebody has called `wake`, `PROMOTED` after `promote`.
-    notified: AtomicU32,
-    /// Where the thread sleeps or is about to.
-    sleeping: AtomicU32,
+pub(super) struct Parker<F: Futex = AtomicU32> {
+    /// One of the states above. That one word says both where the thread is and what has come for it, so there is nothing to order.
+    state: F,
 }
 
 /// How a sleep ended.
@@ -94,83 +138,89 @@ impl Parker {
         let parker = PARKER
             .try_with(|cell| cell.borrow_mut().get_or_insert_with(fresh).clone())
             .unwrap_or_else(|_| fresh());
-        parker.notified.store(0, Ordering::Relaxed);
+        parker.reset();
         parker
     }
 
+    /// Wakes the thread; `bell` is what wakes it from a poll.
+    pub(super) fn wake(&self, bell: Option<&OwnedFd>) {
+        if self.notify()
+            && let Some(bell) = bell
+        {
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        }
+    }
+}
+
+impl<F: Futex> Parker<F> {
     pub(super) fn is_notified(&self) -> bool {
-        self.notified.load(Ordering::Acquire) == NOTIFIED
+        self.state.load(Ordering::Acquire) == NOTIFIED
     }
 
     /// Takes back a notification that was not the one awaited.
     pub(super) fn reset(&self) {
-        self.notified.store(0, Ordering::SeqCst);
+        self.state.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// Wakes the thread to lead, unless something it waited for has come.
+    /// Wakes the thread to lead, unless something it waited for has come, or it polls and so leads already.
     pub(super) fn promote(&self) {
-        if self.notified.compare_exchange(0, PROMOTED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-            && self.sleeping.load(Ordering::SeqCst) == ON_FUTEX
-        {
-            let _ = futex::wake(&self.notified, futex::Flags::PRIVATE, 1);
+        loop {
+            match self.state.load(Ordering::Relaxed) {
+                AWAKE if self.state.replace(AWAKE, PROMOTED, Ordering::AcqRel) => return,
+                ASLEEP if self.state.replace(ASLEEP, PROMOTED, Ordering::AcqRel) => return self.state.wake(),
+                AWAKE | ASLEEP => {}
+                _ => return,
+            }
         }
     }
 
     /// Whether the thread was woken only to lead.
     pub(super) fn take_promotion(&self) -> bool {
-        self.notified.compare_exchange(PROMOTED, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.state.replace(PROMOTED, AWAKE, Ordering::AcqRel)
     }
 
-    /// Wakes the thread; `bell` is what wakes it from a poll.
-    pub(super) fn wake(&self, bell: Option<&OwnedFd>) {
-        // SeqCst, here and in the sleeps: either this side sees where the thread sleeps or the thread sees `notified`.
-        if self.notified.swap(NOTIFIED, Ordering::SeqCst) == NOTIFIED {
-            return;
-        }
-        match self.sleeping.load(Ordering::SeqCst) {
-            ON_FUTEX => {
-                let _ = futex::wake(&self.notified, futex::Flags::PRIVATE, 1);
+    /// `wake`, but for a bell. Returns whether the thread needs one.
+    pub(super) fn notify(&self) -> bool {
+        // Release meets the sleeper's Acquire: it sees what it is woken for.
+        match self.state.swap(NOTIFIED, Ordering::AcqRel) {
+            ASLEEP => {
+                self.state.wake();
+                false
             }
-            ON_POLL => {
-                if let Some(bell) = bell {
-                    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
-                }
-            }
-            _ => {}
+            before => before == POLLING,
         }
     }
 
     /// Sleeps until a wake-up, the deadline or a signal.
     pub(super) fn sleep(&self, deadline: Option<Instant>) -> Woken {
-        self.sleeping.store(ON_FUTEX, Ordering::SeqCst);
-        let woken = loop {
-            if self.notified.load(Ordering::SeqCst) != 0 {
-                break Woken::Notified;
-            }
+        if !self.state.replace(AWAKE, ASLEEP, Ordering::AcqRel) {
+            return Woken::Notified;
+        }
+        let given_up = loop {
             let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if timeout.is_some_and(|timeout| timeout.is_zero()) {
                 break Woken::TimedOut;
             }
-            // A time that does not fit the kernel's type is as good as none.
-            let timeout = timeout.and_then(|timeout| futex::Timespec::try_from(timeout).ok());
-            let slept = futex::wait(&self.notified, futex::Flags::PRIVATE, 0, timeout.as_ref());
-            // Woken, the value had changed already, or the time is up: the loop's head tells which.
+            let slept = self.state.wait(ASLEEP, timeout);
+            if self.state.load(Ordering::Acquire) != ASLEEP {
+                return Woken::Notified;
+            }
+            // Woken for nothing, or the time is up: the loop's head tells.
             if slept == Err(rustix::io::Errno::INTR) {
                 break Woken::Interrupted;
             }
         };
-        self.sleeping.store(RUNNING, Ordering::Relaxed);
-        woken
+        // A wake-up may come at the last moment.
+        if self.state.replace(ASLEEP, AWAKE, Ordering::AcqRel) { given_up } else { Woken::Notified }
     }
 
     /// Announces a sleep in a poll. Returns false when a wake-up has come already.
     pub(super) fn prepare_poll(&self) -> bool {
-        self.sleeping.store(ON_POLL, Ordering::SeqCst);
-        self.notified.load(Ordering::SeqCst) == 0
+        self.state.replace(AWAKE, POLLING, Ordering::AcqRel)
     }
 
-    /// Takes back `prepare_poll`.
+    /// Takes back `prepare_poll`, unless a wake-up has done so.
     pub(super) fn finish_poll(&self) {
-        self.sleeping.store(RUNNING, Ordering::Relaxed);
+        self.state.replace(POLLING, AWAKE, Ordering::AcqRel);
     }
 }

@@ -1,5 +1,5 @@
-//! The ring under loom: a memory of four bytes each way, in which every interleaving with up to `PREEMPTIONS` preemptions, and in it every
-//! value that a load may see, is tried. A byte that is read before it is written, or overwritten before it is read, is a race that loom
+//! The ring under loom: a memory of four bytes each way, in which every interleaving that `explore` bounds, and in it every value that a
+//! load may see, is tried. A byte that is read before it is written, or overwritten before it is read, is a race that loom
 //! reports; a wake-up that is lost is a deadlock.
 
 use loom::cell::UnsafeCell;
@@ -8,6 +8,7 @@ use loom::sync::{Arc, Condvar, Mutex};
 use std::sync::atomic::Ordering;
 
 use super::super::room::Room;
+use super::super::wait_model::explore;
 use super::ring::{Consumer, Control, Producer, Shared, Word, ends};
 
 impl Word for AtomicU32 {
@@ -28,15 +29,6 @@ impl Word for AtomicU32 {
     fn fence(order: Ordering) {
         loom::sync::atomic::fence(order);
     }
-}
-
-/// How often a thread may lose its turn where it could have gone on. Without a bound the tests take hours.
-const PREEMPTIONS: usize = 3;
-
-fn explore(test: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(PREEMPTIONS));
-    builder.check(test);
 }
 
 /// A link's memory in little.
