@@ -1,9 +1,15 @@
 //! The sending side.
 
+mod asynchronous;
+mod connection;
+mod pending;
+mod room;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::driver::{Driver, Expected};
 use crate::error::{Dialect, Error, SendError};
 use crate::host::Core;
 use crate::logger::{Log, LogLevel, Logger};
@@ -12,6 +18,12 @@ use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, Se
 use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, Reply, ReplyValue, Slot};
 use crate::{registry, scratch};
+
+pub use asynchronous::AsyncClient;
+pub use pending::PendingReply;
+
+use connection::Connection;
+use pending::Call;
 
 /// Sends messages of type `M` to one host.
 ///
@@ -46,15 +58,20 @@ enum Link<M: MachMessage + 'static> {
     /// The host is in this process: its handler is called.
     Local(Arc<Core<M>>),
     /// The host is behind a port. Shared by the clones, so that cloning makes no system call.
-    Port(Arc<SendRight<M>>),
+    Port(Arc<Connection>),
+}
+
+/// Why a request did not leave.
+enum Unsent {
+    /// The host's queue is full.
+    NoRoom,
+    Failed(Error),
 }
 
 /// How long a client waits that was not told otherwise.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-/// How long to wait between two looks whether a host has died.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
-/// How long a reply right may be gone before its host's death is to be seen. Systems end a process name by name.
-const DEATH_SHOWS: Duration = Duration::from_millis(100);
+/// A request that could never be answered.
+const REPLY_NOT_HELD: &str = "the request does not hold the reply that it was given";
 
 impl<M: MachMessage + 'static> Client<M> {
     /// Connects to the host of `M`'s own endpoint.
@@ -75,7 +92,7 @@ impl<M: MachMessage + 'static> Client<M> {
             return Ok(Self::to(Link::Local(core), name.into()));
         }
         let right = bootstrap::look_up::<M>(name).map_err(|error| look_up_error(name, error))?;
-        Ok(Self::to(Link::Port(Arc::new(right)), name.into()))
+        Ok(Self::to(Link::Port(Arc::new(Connection::new(right))), name.into()))
     }
 
     /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear. It sleeps until the system tells of one.
@@ -105,7 +122,7 @@ impl<M: MachMessage + 'static> Client<M> {
         let endpoint = crate::host::UNNAMED.into();
         match registry::find_by_port::<Core<M>>(right.name()) {
             Some(core) => Self::to(Link::Local(core), endpoint),
-            None => Self::to(Link::Port(Arc::new(right)), endpoint),
+            None => Self::to(Link::Port(Arc::new(Connection::new(right))), endpoint),
         }
     }
 
@@ -142,7 +159,7 @@ impl<M: MachMessage + 'static> Client<M> {
     pub fn is_dead(&self) -> bool {
         match &self.link {
             Link::Local(core) => core.is_stopping(),
-            Link::Port(right) => right.is_dead(),
+            Link::Port(connection) => connection.is_dead(),
         }
     }
 
@@ -159,7 +176,10 @@ impl<M: MachMessage + 'static> Client<M> {
                 Ok(()) => Ok(()),
                 Err(refused) => Err(*refused),
             },
-            Link::Port(right) => self.post(right, &message).map_err(|error| (message, error)),
+            Link::Port(connection) => {
+                let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
+                self.post(connection, &message, deadline).map_err(|error| (message, error))
+            }
         };
         self.trace(|| match &sent {
             Ok(()) => "sent a message".to_owned(),
@@ -186,16 +206,54 @@ impl<M: MachMessage + 'static> Client<M> {
     /// message with: [`Error::Fingerprint`], [`Error::Unsupported`], [`Error::Denied`], [`Error::Rejected`];
     /// [`Error::Encode`], also when the message does not hold the reply.
     pub fn call<'m, T: ReplyValue>(&self, request: impl FnOnce(Reply<T>) -> M::View<'m>) -> Result<T, Error> {
-        let deadline = self.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        let deadline = self.deadline_from_now();
         let answer = match &self.link {
             Link::Local(core) => self.call_local(core, request, deadline),
-            Link::Port(right) => self.call_port(right, request, deadline),
+            Link::Port(connection) => self.call_port(connection, request, deadline),
         };
         self.trace(|| match &answer {
             Ok(_) => "a call was answered".to_owned(),
             Err(error) => format!("a call failed: {error}"),
         });
         answer
+    }
+
+    /// Makes a request and goes on: what it returns waits for the answer, as a future or on a thread. Waits only for room in the
+    /// host's queue; [`AsyncClient::start`] does not block the thread for that either.
+    ///
+    /// The deadline counts from now and holds for room and answer together. On the [short cut](crate::registry) the handler runs on
+    /// this thread.
+    ///
+    /// ```no_run
+    /// # use machipc::{Client, Error, PendingReply, Reply};
+    /// # #[machipc::endpoint("com.example.squares")]
+    /// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+    /// let client = Client::<Squares>::connect()?;
+    /// let calls = (0..100).map(|of| client.start(|reply| Squares::Square { of, reply }));
+    /// let calls = calls.collect::<Result<Vec<PendingReply<u64>>, Error>>()?;
+    /// let squares = calls.into_iter().map(PendingReply::wait).collect::<Result<Vec<u64>, Error>>()?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::DeadlineExceeded`] when the queue stayed full, [`Error::HostDied`], [`Error::Encode`]; [`Error::Thread`] and
+    /// [`Error::Mach`] when what waits for answers could not be started. The other errors of [`call`](Self::call) come with the answer.
+    pub fn start<'m, T: ReplyValue>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+    ) -> Result<PendingReply<T>, Error> {
+        let deadline = self.deadline_from_now();
+        match &self.link {
+            Link::Local(core) => self.start_local(core, request, deadline),
+            Link::Port(connection) => {
+                let message = request(Reply::wanted(deadline));
+                let room = deadline.map_or(Deadline::never(), Deadline::at);
+                self.start_port(connection, &message, deadline, room).map_err(|unsent| match unsent {
+                    Unsent::NoRoom => self.too_late(),
+                    Unsent::Failed(error) => error,
+                })
+            }
+        }
     }
 
     pub(crate) fn local(core: Arc<Core<M>>) -> Self {
@@ -207,20 +265,67 @@ impl<M: MachMessage + 'static> Client<M> {
         Self { link, endpoint, deadline: Some(DEFAULT_DEADLINE), fingerprint: M::fingerprint(), log: None }
     }
 
-    fn post(&self, right: &SendRight<M>, message: &M::View<'_>) -> Result<(), Error> {
+    fn deadline_from_now(&self) -> Option<Instant> {
+        self.deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+    }
+
+    fn post(&self, connection: &Connection, message: &M::View<'_>, deadline: Deadline) -> Result<(), Error> {
         scratch::with(|scratch| {
             let outgoing = self.encode(&mut scratch.send, message)?;
             if outgoing.reply_wanted() {
                 return Err(self.encode_error("a request whose reply nobody waits for: make it with `call`"));
             }
-            let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
-            outgoing.copy_send(right).send(deadline).map_err(|error| self.send_error(error))
+            outgoing.copy_send(connection.right()).send(deadline).map_err(|error| self.send_error(error))
         })
+    }
+
+    /// Sends a request, waiting for room until `room`, and expects its answer until `deadline`.
+    fn start_port<T: ReplyValue>(
+        &self,
+        connection: &Arc<Connection>,
+        message: &M::View<'_>,
+        deadline: Option<Instant>,
+        room: Deadline,
+    ) -> Result<PendingReply<T>, Unsent> {
+        let driver = Driver::current(&self.endpoint).map_err(Unsent::Failed)?;
+        scratch::with(|scratch| {
+            let outgoing = self.encode(&mut scratch.send, message).map_err(Unsent::Failed)?;
+            if !outgoing.reply_wanted() {
+                return Err(Unsent::Failed(self.encode_error(REPLY_NOT_HELD)));
+            }
+            let failed = |error: MachError| match error {
+                error if error.is_timed_out() => Unsent::NoRoom,
+                error => Unsent::Failed(self.send_error(error)),
+            };
+            let expected = Expected::new(&driver, deadline).map_err(failed)?;
+            outgoing.copy_send(connection.right()).make_reply(expected.port()).send(room).map_err(failed)?;
+            Ok(PendingReply::through_port(expected, connection.clone(), self.call_until(deadline)))
+        })
+    }
+
+    fn start_local<'m, T: ReplyValue>(
+        &self,
+        core: &Core<M>,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        deadline: Option<Instant>,
+    ) -> Result<PendingReply<T>, Error> {
+        let slot = self.ask_local(core, request, deadline)?;
+        PendingReply::local(slot, self.call_until(deadline))
+    }
+
+    fn call_until(&self, deadline: Option<Instant>) -> Call {
+        Call {
+            endpoint: self.endpoint.clone(),
+            allowed: self.deadline,
+            deadline,
+            dialect: Self::dialect,
+            log: self.log.clone(),
+        }
     }
 
     fn call_port<'m, T: ReplyValue>(
         &self,
-        right: &SendRight<M>,
+        connection: &Connection,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         deadline: Option<Instant>,
     ) -> Result<T, Error> {
@@ -229,9 +334,9 @@ impl<M: MachMessage + 'static> Client<M> {
             let message = request(Reply::wanted(deadline));
             let outgoing = self.encode(&mut scratch.send, &message)?;
             if !outgoing.reply_wanted() {
-                return Err(self.encode_error("the request does not hold the reply that it was given"));
+                return Err(self.encode_error(REPLY_NOT_HELD));
             }
-            let outgoing = outgoing.copy_send(right).make_reply(&port);
+            let outgoing = outgoing.copy_send(connection.right()).make_reply(&port);
             let deadline = deadline.map_or(Deadline::never(), Deadline::at);
             // On any failure the port is dropped with the rights to it that may be about, and the next call makes another.
             let received = outgoing
@@ -244,7 +349,7 @@ impl<M: MachMessage + 'static> Client<M> {
             match answered {
                 Answered::Value(value) => Ok(value),
                 Answered::Failed(error) => Err(error),
-                Answered::Lost => Err(self.lost(right)),
+                Answered::Lost => Err(self.lost(connection)),
             }
         })
     }
@@ -255,18 +360,28 @@ impl<M: MachMessage + 'static> Client<M> {
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         deadline: Option<Instant>,
     ) -> Result<T, Error> {
-        let slot = Arc::new(Slot::new());
-        let message = request(Reply::local(slot.clone(), deadline));
-        if Arc::strong_count(&slot) == 1 {
-            return Err(self.encode_error("the request does not hold the reply that it was given"));
-        }
-        core.call(message, deadline).map_err(|refused| refused.1)?;
-        match slot.take(deadline) {
+        match self.ask_local(core, request, deadline)?.take(deadline) {
             Some(Answer::Value(value)) => Ok(value),
             Some(Answer::Dropped) => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
             Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, deadline),
             None => Err(self.too_late()),
         }
+    }
+
+    /// Calls the handler with a request whose answer comes to the slot that is returned.
+    fn ask_local<'m, T: ReplyValue>(
+        &self,
+        core: &Core<M>,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<Slot<Answer<T>>>, Error> {
+        let slot = Arc::new(Slot::new());
+        let message = request(Reply::local(slot.clone(), deadline));
+        if Arc::strong_count(&slot) == 1 {
+            return Err(self.encode_error(REPLY_NOT_HELD));
+        }
+        core.call(message, deadline).map_err(|refused| refused.1)?;
+        Ok(slot)
     }
 
     /// Waits for the answer to a call whose reply has left this process.
@@ -288,10 +403,10 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Tells a dead host from one that destroyed the reply right without a word.
-    fn lost(&self, right: &SendRight<M>) -> Error {
+    fn lost(&self, connection: &Connection) -> Error {
         let endpoint = self.endpoint.to_string();
         // The reply right may be seen to go before the host's port is.
-        if dies_soon(right) { Error::HostDied { endpoint } } else { Error::ReplyDropped { endpoint } }
+        if connection.dies_soon() { Error::HostDied { endpoint } } else { Error::ReplyDropped { endpoint } }
     }
 
     fn encode<'m>(
@@ -331,7 +446,7 @@ impl<M: MachMessage + 'static> Clone for Client<M> {
     fn clone(&self) -> Self {
         let link = match &self.link {
             Link::Local(core) => Link::Local(core.clone()),
-            Link::Port(right) => Link::Port(right.clone()),
+            Link::Port(connection) => Link::Port(connection.clone()),
         };
         Self {
             link,
@@ -353,22 +468,9 @@ impl<M: MachMessage + 'static> fmt::Display for Link<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local(_) => write!(f, "within this process"),
-            Self::Port(right) => write!(f, "through port {:#x}", right.name()),
+            Self::Port(connection) => connection.fmt(f),
         }
     }
-}
-
-/// Waits a moment for the port to die.
-fn dies_soon<M>(right: &SendRight<M>) -> bool {
-    let deadline = Deadline::after(DEATH_SHOWS);
-    // A name has one dead-name request, and other threads may be here with the same right: so look instead of asking.
-    while !right.is_dead() {
-        if deadline.has_passed() {
-            return false;
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    true
 }
 
 fn own_name<M: MachMessage>() -> Result<&'static str, Error> {

@@ -136,7 +136,6 @@ pub mod registry;
 
 mod client;
 mod context;
-#[allow(dead_code, unused_imports, reason = "the first users come with the next changes")]
 mod driver;
 mod endpoint;
 mod error;
@@ -148,7 +147,7 @@ mod scratch;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
 mod thread_priority;
 
-pub use client::Client;
+pub use client::{AsyncClient, Client, PendingReply};
 pub use context::Context;
 pub use error::{Dialect, Error, SendError};
 pub use host::{Host, HostBuilder, HostStats, PeerPolicy};

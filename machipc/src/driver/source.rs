@@ -205,6 +205,7 @@ impl Watched {
         Self { driver: driver.clone(), source }
     }
 
+    #[allow(dead_code, reason = "streams make rights to it")]
     pub(crate) fn port(&self) -> &ReceiveRight<()> {
         &self.source.port
     }

@@ -60,6 +60,16 @@ impl Alarm {
         Self { driver: driver.clone(), at, timer: None }
     }
 
+    /// An alarm that wakes `waker` whether or not it is polled.
+    pub(crate) fn set(driver: &Arc<Driver>, at: Instant, waker: Waker) -> Self {
+        let timer = Some(driver.set_alarm(at, waker));
+        Self { driver: driver.clone(), at, timer }
+    }
+
+    pub(crate) fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+
     /// Ready once the time has come.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.at <= Instant::now() {

@@ -2,11 +2,13 @@
 
 use core::fmt;
 
+use crate::mach;
 use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, RightCell, RightKind, Schema,
 };
 
 use super::send_right::{is_dead, kind_name, release};
+use super::{MachError, ReceiveRight, SendOnceRight, sys};
 
 /// The right that came in a message's header to answer it, whatever kind the sender chose.
 ///
@@ -32,6 +34,17 @@ impl ReplyRight {
     /// Whether nobody waits for the answer any more, as far as is known.
     pub fn is_dead(&self) -> bool {
         is_dead(self.name())
+    }
+
+    /// Asks for a notification to `notify`: dead-name when the caller's port dies, port-deleted when this right is used or given
+    /// away. An earlier request is replaced. One notification comes for each call of this that succeeds.
+    ///
+    /// # Errors
+    /// `KERN_INVALID_ARGUMENT` if the right is dead already; a send-once notification then comes to `notify`.
+    pub fn notify_dead_name<N>(&self, notify: &ReceiveRight<N>) -> Result<(), MachError> {
+        let disposition = mach::MACH_MSG_TYPE_MAKE_SEND_ONCE;
+        sys::request_notification(self.name(), mach::MACH_NOTIFY_DEAD_NAME, 0, notify.name(), disposition)
+            .map(|previous| drop(SendOnceRight::from_previous(previous)))
     }
 
     pub(crate) const fn cell(&self) -> &RightCell {

@@ -6,9 +6,12 @@ pub(crate) mod wire;
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::{self, Poll, ready};
 use std::time::{Duration, Instant};
 
+use crate::driver::{Driver, Expected, block_on_until};
 use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, RightKind, Schema,
 };
@@ -47,6 +50,8 @@ pub struct Reply<T> {
     /// Where the caller waits when it is in this process.
     slot: Option<Arc<Slot<Answer<T>>>>,
     deadline: Option<Instant>,
+    /// Tells of the right's death, once somebody has asked for it.
+    watch: Option<Box<Expected>>,
 }
 
 /// What a caller in this process finds in its slot.
@@ -125,6 +130,62 @@ impl<T> Reply<T> {
         self.slot.as_ref().is_none_or(|slot| slot.is_abandoned())
     }
 
+    /// Waits until nobody waits for the answer any more: because the caller's deadline has passed, it has dropped its future or handle,
+    /// its thread has given up or its process has ended. For work that is not worth finishing then.
+    ///
+    /// Dropping the future loses nothing. Where the process has no room for the port that this takes, the future does not end, and
+    /// the log tells.
+    ///
+    /// ```no_run
+    /// # use machipc::Reply;
+    /// # async fn work() -> u64 { 0 }
+    /// # async fn first<A>(a: impl Future<Output = A>, b: impl Future<Output = ()>) -> Option<A> { None }
+    /// async fn answer(mut reply: Reply<u64>) {
+    ///     // With tokio: `tokio::select! { answer = work() => …, () = reply.cancelled() => … }`
+    ///     if let Some(answer) = first(work(), reply.cancelled()).await {
+    ///         let _ = reply.send(answer);
+    ///     }
+    /// }
+    /// ```
+    pub fn cancelled(&mut self) -> impl Future<Output = ()> {
+        poll_fn(|cx| self.poll_cancelled(cx))
+    }
+
+    /// Waits on the calling thread until [nobody waits](Self::cancelled) for the answer any more, for `timeout` at most. Returns whether
+    /// it is so.
+    pub fn wait_cancelled(&mut self, timeout: Duration) -> bool {
+        block_on_until(self.cancelled(), Instant::now().checked_add(timeout)).is_some()
+    }
+
+    fn poll_cancelled(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        if self.right.name() == mach::MACH_PORT_NULL {
+            return match &self.slot {
+                Some(slot) => slot.poll_abandoned(cx),
+                None => Poll::Ready(()),
+            };
+        }
+        loop {
+            if self.right.is_dead() {
+                self.watch = None;
+                return Poll::Ready(());
+            }
+            let watch = match &mut self.watch {
+                Some(watch) => watch,
+                none => match watch_right(&self.right) {
+                    Ok(watch) => none.insert(Box::new(watch)),
+                    Err(_) if self.right.is_dead() => return Poll::Ready(()),
+                    Err(error) => {
+                        tracing::warn!(target: "machipc", "it will not be seen that a caller gives up: {error}");
+                        return Poll::Pending;
+                    }
+                },
+            };
+            ready!(watch.poll(cx));
+            // Dead, unless somebody else has asked about the same name.
+            self.watch = None;
+        }
+    }
+
     /// Until when the caller waits, by this process's clock; `None` when it waits for ever.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -132,12 +193,12 @@ impl<T> Reply<T> {
 
     /// A place-holder: whoever encodes it asks for a right to the calling thread's reply port.
     pub(crate) fn wanted(deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: None, deadline }
+        Self { right: no_right(), slot: None, deadline, watch: None }
     }
 
     /// A reply to a caller in this process, who waits at `slot`.
     pub(crate) fn local(slot: Arc<Slot<Answer<T>>>, deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: Some(slot), deadline }
+        Self { right: no_right(), slot: Some(slot), deadline, watch: None }
     }
 
     fn take_right(&mut self) -> Option<ReplyRight> {
@@ -225,7 +286,7 @@ impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
         };
         DECODED_DEADLINE.set(deadline);
         let right = ReplyRight::decode(input)?;
-        Ok(Self { right, slot: None, deadline })
+        Ok(Self { right, slot: None, deadline, watch: None })
     }
 }
 
@@ -258,6 +319,14 @@ pub(crate) fn salvaged() -> Option<ReplyRight> {
 
 /// The remaining time of a caller that waits for ever.
 const NO_DEADLINE: u64 = u64::MAX;
+
+fn watch_right(right: &ReplyRight) -> Result<Expected, Error> {
+    let failed = |source| Error::Mach { endpoint: wire::CALLER.to_owned(), source };
+    let driver = Driver::current(wire::CALLER)?;
+    let watch = Expected::new(&driver, None).map_err(failed)?;
+    right.notify_dead_name(watch.port()).map_err(failed)?;
+    Ok(watch)
+}
 
 const fn no_right() -> ReplyRight {
     ReplyRight::new(RightKind::SendOnce, mach::MACH_PORT_NULL)

@@ -4,99 +4,141 @@
 //! call and move to any thread, so neither side's stack can hold the slot without unsafe code; the allocation is the
 //! price of that. Most handlers answer before they return: then nobody parks and nobody is woken.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-/// The caller runs: it looks at the slot before it parks.
-const RUNNING: u8 = 0;
-/// The caller is parked, or about to: wake it.
-const PARKED: u8 = 1;
+use crate::driver::block_on_until;
+
+/// Neither side has done anything.
+const EMPTY: u8 = 0;
 /// The content is there; nothing changes any more.
-const FILLED: u8 = 2;
+const FILLED: u8 = 1;
 /// The caller has given up; nothing changes any more.
-const ABANDONED: u8 = 3;
+const ABANDONED: u8 = 2;
 
 /// One answer, to be filled once and taken once.
 pub(crate) struct Slot<C> {
+    /// Changes only under the lock, and can be read without it.
     state: AtomicU8,
-    caller: OnceLock<Thread>,
-    // Whoever fills the slot locks before `FILLED` is seen and the caller after it, so nobody waits for this lock.
-    content: Mutex<Option<C>>,
+    inside: Mutex<Inside<C>>,
+}
+
+struct Inside<C> {
+    content: Option<C>,
+    /// Who waits for the content.
+    caller: Option<Waker>,
+    /// Who waits for the caller to give up.
+    filler: Option<Waker>,
 }
 
 impl<C> Slot<C> {
     pub(crate) fn new() -> Self {
-        Self { state: AtomicU8::new(RUNNING), caller: OnceLock::new(), content: Mutex::new(None) }
+        let inside = Inside { content: None, caller: None, filler: None };
+        Self { state: AtomicU8::new(EMPTY), inside: Mutex::new(inside) }
     }
 
     /// Leaves the content for the caller and wakes it. Gives it back when the caller has given up, or when the slot is filled.
     pub(crate) fn fill(&self, content: C) -> Result<(), C> {
-        // There is one filler, so a slot that is not filled here stays so until the exchange below.
-        if matches!(self.state.load(Ordering::Acquire), FILLED | ABANDONED) {
+        let mut inside = self.inside();
+        if self.state() != EMPTY {
             return Err(content);
         }
-        *self.content() = Some(content);
-        // AcqRel: the content above happens before the caller's Acquire load of FILLED in `take`; and the caller's
-        // `caller.set` happens before our reading it where the exchange met PARKED.
-        let mut seen = RUNNING;
-        loop {
-            match self.state.compare_exchange_weak(seen, FILLED, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(RUNNING) => return Ok(()),
-                Ok(_) => {
-                    if let Some(caller) = self.caller.get() {
-                        caller.unpark();
-                    }
-                    return Ok(());
-                }
-                Err(ABANDONED) => return self.content().take().map_or(Ok(()), Err),
-                Err(other) => seen = other,
-            }
-        }
+        inside.content = Some(content);
+        // Release: who sees it without the lock finds the content when it takes the lock.
+        self.state.store(FILLED, Ordering::Release);
+        let (caller, filler) = (inside.caller.take(), inside.filler.take());
+        // Wakers are woken and dropped when no lock is held: either may be a task's end.
+        drop(inside);
+        drop(filler);
+        caller.into_iter().for_each(Waker::wake);
+        Ok(())
     }
 
     /// Waits for the content on the calling thread; `None` once `deadline` has passed, after which the slot stays empty.
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Option<C> {
-        if self.state.load(Ordering::Acquire) != FILLED {
-            self.caller.get_or_init(thread::current);
-            // Release publishes `caller`. It fails only where the content has come meanwhile.
-            let _ = self.state.compare_exchange(RUNNING, PARKED, Ordering::Release, Ordering::Relaxed);
-            while self.state.load(Ordering::Acquire) != FILLED {
-                match deadline {
-                    None => thread::park(),
-                    Some(deadline) => {
-                        let left = deadline.saturating_duration_since(Instant::now());
-                        if left.is_zero() && self.abandon() {
-                            return None;
-                        }
-                        thread::park_timeout(left);
-                    }
-                }
-            }
+        if self.state() == FILLED {
+            return self.inside().content.take();
         }
-        self.content().take()
+        match block_on_until(poll_fn(|cx| self.poll_take(cx)), deadline) {
+            Some(content) => content,
+            None if self.abandon() => None,
+            // It has come after all.
+            None => self.inside().content.take(),
+        }
+    }
+
+    /// The content, or `None` when the caller has given up. It can be taken once.
+    pub(crate) fn poll_take(&self, cx: &Context<'_>) -> Poll<Option<C>> {
+        let mut inside = self.inside();
+        if self.state() != EMPTY {
+            return Poll::Ready(inside.content.take());
+        }
+        let former = inside.caller.replace(cx.waker().clone());
+        drop(inside);
+        drop(former);
+        Poll::Pending
+    }
+
+    /// Ready when the caller has given up.
+    pub(crate) fn poll_abandoned(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut inside = self.inside();
+        if self.is_abandoned() {
+            return Poll::Ready(());
+        }
+        let former = inside.filler.replace(cx.waker().clone());
+        drop(inside);
+        drop(former);
+        Poll::Pending
     }
 
     /// Whether the caller has given up.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.state.load(Ordering::Acquire) == ABANDONED
+        self.state() == ABANDONED
     }
 
-    /// Gives up; false when the content has come after all.
-    fn abandon(&self) -> bool {
-        self.state.compare_exchange(PARKED, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Whether there is nothing more to wait for.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state() != EMPTY
     }
 
-    fn content(&self) -> std::sync::MutexGuard<'_, Option<C>> {
+    /// Gives up; false when the content has come.
+    pub(crate) fn abandon(&self) -> bool {
+        let mut inside = self.inside();
+        if self.state() == FILLED {
+            return false;
+        }
+        self.state.store(ABANDONED, Ordering::Release);
+        let (caller, filler) = (inside.caller.take(), inside.filler.take());
+        drop(inside);
+        caller.into_iter().chain(filler).for_each(Waker::wake);
+        true
+    }
+
+    fn state(&self) -> u8 {
+        self.state.load(Ordering::Acquire)
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside<C>> {
         // Nothing panics while the lock is held, so a poisoned lock holds a whole value.
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A slot as a timer sees it: the caller's time is up.
+impl<C: Send + 'static> Wake for Slot<C> {
+    fn wake(self: Arc<Self>) {
+        self.abandon();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Slot;
+    use crate::driver::block_on;
+    use std::future::poll_fn;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
@@ -146,5 +188,15 @@ mod tests {
                 Err(_) => assert_eq!(taken, None),
             }
         }
+    }
+
+    #[test]
+    fn who_fills_sees_the_caller_give_up() {
+        let slot = Arc::new(Slot::<u32>::new());
+        let other = slot.clone();
+        let thread = std::thread::spawn(move || block_on(poll_fn(|cx| other.poll_abandoned(cx))));
+        assert!(slot.abandon());
+        thread.join().unwrap();
+        assert_eq!(slot.fill(1), Err(1));
     }
 }

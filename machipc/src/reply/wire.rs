@@ -13,7 +13,7 @@ pub(crate) const REPLY_ID: i32 = 0x2000_0000;
 pub(crate) const REFUSAL_ID: i32 = 0x2000_0001;
 
 /// What errors of an answer call whoever waits for it.
-const CALLER: &str = "the caller";
+pub(super) const CALLER: &str = "the caller";
 
 /// Why a call is not answered, as it travels.
 pub(crate) struct Refusal {

@@ -494,7 +494,7 @@ impl Kernel {
     /// Takes a port out of every set; threads that wait on the sets keep waiting.
     pub(super) fn leave_sets(&mut self, id: PortId) {
         for set in core::mem::take(&mut self.port_mut(id).sets) {
-            self.set_mut(set).members.retain(|&member| member != id);
+            self.set_mut(set).members.remove(id);
             self.members_changed(set);
         }
     }

@@ -28,6 +28,7 @@ mod fileport;
 mod fork;
 mod kernel;
 mod link;
+mod members;
 mod memory;
 mod message;
 mod name_watch;

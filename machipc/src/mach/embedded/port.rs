@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::link::Identity;
+use super::members::Members;
 use super::message::Message;
 use super::wait::WaiterId;
 use crate::mach::{MACH_PORT_QLIMIT_BASIC, mach_port_name_t};
@@ -141,8 +142,7 @@ impl Port {
 #[derive(Default)]
 pub(super) struct PortSet {
     pub(super) name: mach_port_name_t,
-    /// Members in the order in which they are served next.
-    pub(super) members: VecDeque<PortId>,
+    pub(super) members: Members,
     /// Threads blocked in a receive on the set.
     pub(super) receivers: VecDeque<WaiterId>,
 }

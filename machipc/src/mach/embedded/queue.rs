@@ -31,6 +31,10 @@ impl Kernel {
             Home::Space | Home::Transit(_) => {
                 if let Some(message) = self.hand_over(id, message) {
                     self.port_mut(id).queue.push_back(message);
+                    for index in 0..self.port(id).sets.len() {
+                        let set = self.port(id).sets[index];
+                        self.set_mut(set).members.filled(id);
+                    }
                     self.queue_changed(id);
                     self.notice();
                 }
@@ -81,6 +85,11 @@ impl Kernel {
         }
         match self.port_mut(id).queue.pop_front() {
             Some(message) => {
+                let has_messages = !self.port(id).queue.is_empty();
+                for index in 0..self.port(id).sets.len() {
+                    let set = self.port(id).sets[index];
+                    self.set_mut(set).members.taken(id, has_messages);
+                }
                 self.queue_changed(id);
                 self.fill_free_slots(id);
                 Found::Message(self.number(id, message))
@@ -91,21 +100,10 @@ impl Kernel {
 
     /// Takes the first message of the next member that has any, in turn.
     pub(super) fn take_from_set(&mut self, id: SetId, room: mach_msg_size_t, large: bool) -> Found {
-        for index in 0..self.set_mut(id).members.len() {
-            let port = self.set_mut(id).members[index];
-            match self.take_from_port(port, room, large) {
-                Found::Nothing => {}
-                found => {
-                    if matches!(found, Found::Message(_)) {
-                        let members = &mut self.set_mut(id).members;
-                        members.remove(index);
-                        members.push_back(port);
-                    }
-                    return found;
-                }
-            }
+        match self.set_mut(id).members.next() {
+            Some(port) => self.take_from_port(port, room, large),
+            None => Found::Nothing,
         }
-        Found::Nothing
     }
 
     /// Serves threads that wait on a set, after a member with messages has joined it.

@@ -131,12 +131,9 @@ impl Kernel {
     }
 
     fn has_message(&self, source: Source) -> bool {
-        let waits = |port: PortId| !self.port(port).queue.is_empty();
         match source {
-            Source::Port(port) => waits(port),
-            Source::Set(set) => {
-                self.sets.get(set.0).is_some_and(|set| set.members.iter().copied().any(waits))
-            }
+            Source::Port(port) => !self.port(port).queue.is_empty(),
+            Source::Set(set) => self.sets.get(set.0).is_some_and(|set| set.members.has_messages()),
             Source::Gone => true,
         }
     }

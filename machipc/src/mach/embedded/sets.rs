@@ -28,7 +28,7 @@ impl Kernel {
         self.free_name(name);
         self.set_lost(id);
         let Some(set) = self.sets.remove(id.0) else { return };
-        for member in set.members {
+        for member in set.members.iter() {
             self.port_mut(member).sets.retain(|&held| held != id);
         }
         for waiter in set.receivers {
@@ -43,7 +43,8 @@ impl Kernel {
             return Err(KERN_ALREADY_IN_SET);
         }
         self.port_mut(port).sets.push(set);
-        self.set_mut(set).members.push_back(port);
+        let has_messages = !self.port(port).queue.is_empty();
+        self.set_mut(set).members.insert(port, has_messages);
         self.serve_set(set);
         self.members_changed(set);
         Ok(())
@@ -56,7 +57,7 @@ impl Kernel {
             return Err(KERN_NOT_IN_SET);
         }
         self.port_mut(port).sets.retain(|&held| held != set);
-        self.set_mut(set).members.retain(|&member| member != port);
+        self.set_mut(set).members.remove(port);
         self.members_changed(set);
         Ok(())
     }
@@ -81,7 +82,7 @@ impl Kernel {
 
     pub(super) fn set_status(&mut self, name: mach_port_name_t) -> Result<Vec<mach_port_name_t>> {
         let set = self.set(name)?;
-        let members: Vec<_> = self.set_mut(set).members.iter().copied().collect();
+        let members: Vec<_> = self.set_mut(set).members.iter().collect();
         Ok(members.into_iter().filter_map(|member| self.port(member).name).collect())
     }
 }

@@ -1,0 +1,197 @@
+//! The sending side, without blocking the thread.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::driver::{Alarm, Driver};
+use crate::error::{Error, SendError};
+use crate::message::MachMessage;
+use crate::port::{Deadline, SendRight};
+use crate::reply::{Reply, ReplyValue};
+
+use super::connection::Connection;
+use super::room::Place;
+use super::{Client, Link, PendingReply, Unsent};
+
+/// Sends messages of type `M` to one host, and never blocks the thread: what waits is a future.
+///
+/// It is a [`Client`], and either can be had of the other. The futures run on any executor. What wakes them is one thread for the
+/// whole process, which is started with the first of them; with the feature `tokio`, inside a tokio runtime, it is the runtime, and no
+/// thread is added.
+///
+/// A future that is dropped gives up: what it has not sent is not sent, and a call whose request is under way is cancelled. That is
+/// also what a deadline does, 30 seconds unless [`with_deadline`](Self::with_deadline) says otherwise.
+///
+/// One-way messages arrive in the order in which their futures were first polled, also when they have to wait for room.
+///
+/// ```no_run
+/// # use machipc::{AsyncClient, Reply};
+/// # #[machipc::endpoint("com.example.squares")]
+/// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+/// # async fn squares() -> Result<(), machipc::Error> {
+/// let client = AsyncClient::<Squares>::connect()?;
+/// let nine = client.call(|reply| Squares::Square { of: 3, reply }).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct AsyncClient<M: MachMessage + 'static>(Client<M>);
+
+impl<M: MachMessage + 'static> AsyncClient<M> {
+    /// Connects to the host of `M`'s own endpoint. Looking a name up waits for nobody but the system.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect() -> Result<Self, Error> {
+        Client::connect().map(Self)
+    }
+
+    /// Connects to the host of this name. A host in this process, of the same message type, is
+    /// [called directly](crate::registry).
+    ///
+    /// # Errors
+    /// As [`Client::connect_to`].
+    pub fn connect_to(name: &str) -> Result<Self, Error> {
+        Client::connect_to(name).map(Self)
+    }
+
+    /// Makes a client of a right, for instance one that came in a message.
+    pub fn from_right(right: SendRight<M>) -> Self {
+        Self(Client::from_right(right))
+    }
+
+    /// The same client with another deadline for each message and call; `None` waits for ever.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: impl Into<Option<Duration>>) -> Self {
+        Self(self.0.with_deadline(deadline))
+    }
+
+    /// The same client for blocking code.
+    pub fn client(&self) -> &Client<M> {
+        &self.0
+    }
+
+    /// Sends a message that wants no answer. Ready when the host's queue has it; on the [short cut](crate::registry), when the
+    /// handler has returned.
+    ///
+    /// # Errors
+    /// As [`Client::send`]: the message comes back.
+    pub async fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        let Link::Port(connection) = &self.0.link else { return self.0.send(message) };
+        let deadline = self.0.deadline_from_now();
+        let sent = self
+            .when_there_is_room(connection, deadline, || {
+                self.0.post(connection, &message, Deadline::now()).map_err(|error| match error {
+                    Error::DeadlineExceeded { .. } => Unsent::NoRoom,
+                    error => Unsent::Failed(error),
+                })
+            })
+            .await;
+        self.0.trace(|| match &sent {
+            Ok(()) => "sent a message".to_owned(),
+            Err(error) => format!("a message was not sent: {error}"),
+        });
+        sent.map_err(|error| SendError::new(message, error))
+    }
+
+    /// Makes a request and waits for its answer. `request` puts the [`Reply`] that it is given into the message.
+    ///
+    /// On the [short cut](crate::registry) the handler runs when the future is first polled, on the thread that polls it.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call<'m, T: ReplyValue>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+    ) -> Result<T, Error> {
+        self.start(request).await?.await
+    }
+
+    /// Makes a request. Ready when the host's queue has it; what comes of it is the future of the answer.
+    ///
+    /// # Errors
+    /// As [`Client::start`].
+    pub async fn start<'m, T: ReplyValue>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+    ) -> Result<PendingReply<T>, Error> {
+        let deadline = self.0.deadline_from_now();
+        match &self.0.link {
+            Link::Local(core) => self.0.start_local(core, request, deadline),
+            Link::Port(connection) => {
+                let message = request(Reply::wanted(deadline));
+                self.when_there_is_room(connection, deadline, || {
+                    self.0.start_port(connection, &message, deadline, Deadline::now())
+                })
+                .await
+            }
+        }
+    }
+
+    /// Calls `send` when it is this task's turn and until there is room.
+    async fn when_there_is_room<R>(
+        &self,
+        connection: &Connection,
+        deadline: Option<Instant>,
+        mut send: impl FnMut() -> Result<R, Unsent>,
+    ) -> Result<R, Error> {
+        let mut place = None;
+        if connection.room.is_awaited() {
+            place = Some(Place::last(connection));
+        }
+        let mut alarm = None;
+        loop {
+            if let Some(place) = &place {
+                let alarm = match (&mut alarm, deadline) {
+                    (Some(alarm), _) => Some(alarm),
+                    (None, None) => None,
+                    (none, Some(deadline)) => {
+                        Some(none.insert(Alarm::new(&Driver::current(self.0.endpoint())?, deadline)))
+                    }
+                };
+                wait_for_room(place, alarm).await.map_err(|TooLate| self.0.too_late())?;
+            }
+            match send() {
+                Ok(sent) => return Ok(sent),
+                Err(Unsent::Failed(error)) => return Err(error),
+                Err(Unsent::NoRoom) => {
+                    place.get_or_insert_with(|| Place::last(connection)).ask(self.0.endpoint())?;
+                }
+            }
+        }
+    }
+}
+
+struct TooLate;
+
+async fn wait_for_room(place: &Place<'_>, mut alarm: Option<&mut Alarm>) -> Result<(), TooLate> {
+    poll_fn(|cx| {
+        if place.poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        match &mut alarm {
+            Some(alarm) => alarm.poll(cx).map(|()| Err(TooLate)),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+impl<M: MachMessage + 'static> From<Client<M>> for AsyncClient<M> {
+    fn from(client: Client<M>) -> Self {
+        Self(client)
+    }
+}
+
+impl<M: MachMessage + 'static> Clone for AsyncClient<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M: MachMessage + 'static> fmt::Debug for AsyncClient<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncClient").field(&self.0).finish()
+    }
+}

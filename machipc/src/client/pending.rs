@@ -1,0 +1,263 @@
+//! A call that is under way.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use crate::driver::{Alarm, Driver, Expected, Watched, block_on, block_on_until};
+use crate::error::{Dialect, Error};
+use crate::logger::{Log, LogLevel};
+use crate::port::Parcel;
+use crate::reply::wire::{self, Answered};
+use crate::reply::{Answer, ReplyValue, Slot};
+
+use super::connection::{Connection, DEATH_SHOWS, LOOK_AGAIN};
+
+/// A call that is under way: the request has been sent, the answer is awaited.
+///
+/// Made by [`Client::start`](crate::Client::start). It is a future of the answer, for any executor; and in blocking code
+/// [`wait`](Self::wait) waits for it. Many calls can be under way on one client and one thread.
+///
+/// Dropping it cancels the call, and so does the end of the call's deadline, whether or not anybody waits: the handler's
+/// [`Reply`](crate::Reply) sees that nobody waits any more.
+///
+/// ```no_run
+/// # use machipc::{Client, Reply};
+/// # #[machipc::endpoint("com.example.squares")]
+/// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+/// let client = Client::<Squares>::connect()?;
+/// let nine = client.start(|reply| Squares::Square { of: 3, reply })?;
+/// let sixteen = client.start(|reply| Squares::Square { of: 4, reply })?;
+/// assert_eq!(nine.wait()? + sixteen.wait()?, 25);
+/// # Ok::<(), machipc::Error>(())
+/// ```
+#[must_use = "dropping it cancels the call"]
+pub struct PendingReply<T> {
+    state: State<T>,
+    call: Call,
+}
+
+/// What a call is about.
+pub(super) struct Call {
+    pub(super) endpoint: Arc<str>,
+    /// How long it may take, for errors.
+    pub(super) allowed: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
+    /// This side's message type.
+    pub(super) dialect: fn() -> Dialect,
+    pub(super) log: Option<Log>,
+}
+
+enum State<T> {
+    /// The answer comes to a port.
+    Port(Expected, Arc<Connection>),
+    /// The reply right has gone without a word: a host that dies, or one that does not answer?
+    Doubt { host: Arc<Connection>, until: Instant, alarm: Alarm },
+    /// The handler is in this process and leaves the answer here.
+    Local { slot: Arc<Slot<Answer<T>>>, _alarm: Option<Alarm> },
+    /// The handler was in this process, but the reply has left it: the answer comes to a port.
+    Elsewhere(Watched, Option<Alarm>),
+    /// The answer has been given.
+    Over,
+}
+
+impl<T: ReplyValue> PendingReply<T> {
+    pub(super) fn through_port(expected: Expected, connection: Arc<Connection>, call: Call) -> Self {
+        Self { state: State::Port(expected, connection), call }
+    }
+
+    /// The handler has been called, and may have answered.
+    pub(super) fn local(slot: Arc<Slot<Answer<T>>>, call: Call) -> Result<Self, Error> {
+        let mut _alarm = None;
+        if let Some(deadline) = call.deadline.filter(|_| !slot.is_settled()) {
+            match Driver::current(&call.endpoint) {
+                Ok(driver) => _alarm = Some(Alarm::set(&driver, deadline, Waker::from(slot.clone()))),
+                Err(error) => {
+                    slot.abandon();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Self { state: State::Local { slot, _alarm }, call })
+    }
+
+    /// Waits for the answer on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Client::call`](crate::Client::call).
+    pub fn wait(self) -> Result<T, Error> {
+        block_on(self)
+    }
+
+    /// Waits for the answer on the calling thread, for `timeout` at most; `None` when it has not come then. The call goes on.
+    ///
+    /// # Errors
+    /// As [`Client::call`](crate::Client::call).
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<T, Error>> {
+        if matches!(self.state, State::Over) {
+            return None;
+        }
+        block_on_until(self, Instant::now().checked_add(timeout))
+    }
+
+    /// Takes the answer if it is there; `None` when it is not, or has been taken already.
+    ///
+    /// # Errors
+    /// As [`Client::call`](crate::Client::call).
+    pub fn try_take(&mut self) -> Option<Result<T, Error>> {
+        if matches!(self.state, State::Over) {
+            return None;
+        }
+        match self.poll_answer(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether there is something to take: an answer, or the reason why there is none.
+    pub fn is_ready(&self) -> bool {
+        match &self.state {
+            State::Port(expected, _) => expected.is_ready(),
+            State::Local { slot, .. } => slot.is_settled(),
+            State::Doubt { host, until, .. } => host.is_dead() || *until <= Instant::now(),
+            State::Elsewhere(..) | State::Over => false,
+        }
+    }
+
+    /// Until when the answer is waited for; `None` is for ever.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.call.deadline
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        let answer = ready!(self.poll_state(cx));
+        self.state = State::Over;
+        if let Some(log) = self.call.log.as_ref().filter(|log| log.enabled(LogLevel::Trace)) {
+            match &answer {
+                Ok(_) => log.line(LogLevel::Trace, format_args!("a call was answered")),
+                Err(error) => log.line(LogLevel::Trace, format_args!("a call failed: {error}")),
+            }
+        }
+        Poll::Ready(answer)
+    }
+
+    fn poll_state(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        loop {
+            let next = match &mut self.state {
+                State::Port(expected, host) => {
+                    let Some(parcel) = ready!(expected.poll(cx)) else {
+                        return Poll::Ready(Err(self.call.too_late()));
+                    };
+                    match self.call.read(parcel, expected.driver()) {
+                        Answered::Value(value) => return Poll::Ready(Ok(value)),
+                        Answered::Failed(error) => return Poll::Ready(Err(error)),
+                        Answered::Lost => {
+                            let now = Instant::now();
+                            let alarm = Alarm::new(expected.driver(), now + LOOK_AGAIN);
+                            State::Doubt { host: host.clone(), until: now + DEATH_SHOWS, alarm }
+                        }
+                    }
+                }
+                State::Doubt { host, until, alarm } => {
+                    if host.is_dead() {
+                        return Poll::Ready(Err(Error::HostDied {
+                            endpoint: self.call.endpoint.to_string(),
+                        }));
+                    }
+                    if *until <= Instant::now() {
+                        return Poll::Ready(Err(self.call.reply_dropped()));
+                    }
+                    ready!(alarm.poll(cx));
+                    let alarm = Alarm::new(alarm.driver(), Instant::now() + LOOK_AGAIN);
+                    State::Doubt { host: host.clone(), until: *until, alarm }
+                }
+                State::Local { slot, .. } => match ready!(slot.poll_take(cx)) {
+                    Some(Answer::Value(value)) => return Poll::Ready(Ok(value)),
+                    Some(Answer::Dropped) => return Poll::Ready(Err(self.call.reply_dropped())),
+                    Some(Answer::Elsewhere(port)) => {
+                        let driver = match Driver::current(&self.call.endpoint) {
+                            Ok(driver) => driver,
+                            Err(error) => return Poll::Ready(Err(error)),
+                        };
+                        let alarm = self.call.deadline.map(|at| Alarm::new(&driver, at));
+                        State::Elsewhere(Watched::new(&driver, port), alarm)
+                    }
+                    None => return Poll::Ready(Err(self.call.too_late())),
+                },
+                State::Elsewhere(port, alarm) => {
+                    if let Poll::Ready(received) = port.poll_message(cx) {
+                        return Poll::Ready(match received {
+                            Ok(parcel) => match self.call.read(parcel, port.driver()) {
+                                Answered::Value(value) => Ok(value),
+                                Answered::Failed(error) => Err(error),
+                                Answered::Lost => Err(self.call.reply_dropped()),
+                            },
+                            Err(source) => {
+                                Err(Error::Mach { endpoint: self.call.endpoint.to_string(), source })
+                            }
+                        });
+                    }
+                    match alarm {
+                        Some(alarm) => ready!(alarm.poll(cx)),
+                        None => return Poll::Pending,
+                    }
+                    return Poll::Ready(Err(self.call.too_late()));
+                }
+                State::Over => panic!("a call's answer is asked for again after it was given"),
+            };
+            self.state = next;
+        }
+    }
+}
+
+impl Call {
+    fn read<T: ReplyValue>(&self, mut parcel: Parcel, driver: &Driver) -> Answered<T> {
+        let answered = match parcel.open() {
+            Some(received) => wire::read(&received, &self.endpoint, self.dialect),
+            None => Answered::Lost,
+        };
+        driver.give_buffer(parcel.into_buffer());
+        answered
+    }
+
+    pub(super) fn too_late(&self) -> Error {
+        let after = self.allowed.unwrap_or(Duration::MAX);
+        Error::DeadlineExceeded { endpoint: self.endpoint.to_string(), after }
+    }
+
+    fn reply_dropped(&self) -> Error {
+        Error::ReplyDropped { endpoint: self.endpoint.to_string() }
+    }
+}
+
+impl<T: ReplyValue> Future for PendingReply<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_answer(cx)
+    }
+}
+
+/// Nothing in it is polled in place.
+impl<T> Unpin for PendingReply<T> {}
+
+impl<T> Drop for PendingReply<T> {
+    fn drop(&mut self) {
+        // A port's right dies with the port.
+        if let State::Local { slot, .. } = &self.state {
+            slot.abandon();
+        }
+    }
+}
+
+impl<T> fmt::Debug for PendingReply<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingReply")
+            .field("endpoint", &self.call.endpoint)
+            .field("deadline", &self.call.deadline)
+            .finish_non_exhaustive()
+    }
+}
