@@ -108,13 +108,13 @@ fn a_deadline_ends_a_call() {
     }
 }
 
+type Ask = Reply<u64>;
+
 /// A host that hands its replies over, and both ways to it.
-fn keeper() -> (Host<Reply<u64>>, mpsc::Receiver<Reply<u64>>, [AsyncClient<Reply<u64>>; 2]) {
+fn keeper() -> (Host<Ask>, mpsc::Receiver<Ask>, [AsyncClient<Ask>; 2]) {
     let (sink, replies) = mpsc::channel();
-    let host = Host::<Reply<u64>>::builder()
-        .unnamed()
-        .bind(move |reply, _: &Context| sink.send(reply).unwrap())
-        .unwrap();
+    let host =
+        Host::<Ask>::builder().unnamed().bind(move |reply, _: &Context| sink.send(reply).unwrap()).unwrap();
     let clients = both_ways(&host).map(AsyncClient::from);
     (host, replies, clients)
 }
