@@ -26,8 +26,8 @@ pub(super) enum Doomed {
     Right(Right),
     /// A link whose peer is gone or broke the protocol.
     Link(u32),
-    /// A port that has moved to another process; its queue follows.
-    Moved(PortId),
+    /// A port of another process to which somebody got a right: they are told whose it is.
+    Redirect(PortId),
 }
 
 /// The list of what is to be destroyed keeps this much room.
@@ -269,6 +269,7 @@ impl Kernel {
                 self.free_port_slot(id);
             }
             Right::SendOnce(id) => match self.port(id).home {
+                Home::Link { .. } if self.port(id).halted => self.port_mut(id).onces_due += 1,
                 Home::Link { link, export } => {
                     // Its owner sends the notification. The frame goes first: with the last right the export goes too.
                     self.post(link, Frame::ReleaseOnce { export });
@@ -310,12 +311,12 @@ impl Kernel {
             // A port that may have to come back is kept, and its export with it.
             Home::Link { .. } if port.escrow.is_some() => {}
             Home::Link { link, export } => {
-                let (count, credits) = (port.imported, port.credits);
+                let (count, credits, halted) = (port.imported, port.credits, port.halted);
                 self.forget_identity(id);
                 self.ports.remove(id.0);
                 // A send-once right was never counted: it is gone with its use or by a frame of its own.
                 if count > 0 {
-                    self.links.forget_import(link, export, credits);
+                    self.links.forget_import(link, export, credits, halted);
                     self.post(link, Frame::Release { export, count });
                 } else {
                     self.links.forget_once(link, export, id);
@@ -377,7 +378,11 @@ impl Kernel {
                 Doomed::Right(right) => self.release(right),
                 Doomed::Message(message) => self.destroy_message(message),
                 Doomed::Link(link) => self.close_link(link),
-                Doomed::Moved(port) => self.forward_queue(port),
+                Doomed::Redirect(port) => {
+                    if self.ports.get(port.0).is_some() {
+                        self.redirect_holders(port);
+                    }
+                }
             }
         }
         // What one peer once had in it is no reason to keep that much for good.
@@ -424,11 +429,15 @@ impl Kernel {
         port.home = Home::Dead;
         port.guard = None;
         let queue = core::mem::take(&mut port.queue);
+        let arriving = port.arriving.take();
+        let due = core::mem::take(&mut port.onces_due);
         let senders = core::mem::take(&mut port.blocked_senders);
         let (no_senders, port_destroyed) = (port.no_senders.take(), port.port_destroyed.take());
         let requests = core::mem::take(&mut port.requests);
         let exports = port.exports.clone();
-        self.doomed.extend(queue.into_iter().map(Doomed::Message));
+        let late = arriving.into_iter().flat_map(|late| *late);
+        self.doomed.extend(queue.into_iter().chain(late).map(Doomed::Message));
+        self.doomed.extend((0..due).map(|_| Doomed::Right(Right::SendOnce(id))));
         for blocked in senders {
             // The message was accepted and goes down with the port: success.
             self.doomed.push(Doomed::Message(blocked.message));

@@ -162,6 +162,19 @@ impl Message {
         })
     }
 
+    /// The ports whose receive rights the message carries.
+    pub(super) fn receive_rights(&self) -> impl DoubleEndedIterator<Item = PortId> + '_ {
+        let carried = self.items.iter().flat_map(|item| match item {
+            Item::Port { carried, .. } | Item::Guarded { carried, .. } => core::slice::from_ref(carried),
+            Item::Ports { carried, .. } => carried,
+            Item::Memory { .. } => &[],
+        });
+        carried.filter_map(|carried| match *carried {
+            Carried::Right(Right::Receive(port)) => Some(port),
+            _ => None,
+        })
+    }
+
     /// `msgh_size`: header and bytes.
     pub(super) fn size(&self) -> mach_msg_size_t {
         24 + self.bytes.len() as u32

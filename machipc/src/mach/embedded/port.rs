@@ -93,6 +93,12 @@ pub(super) struct Port {
     pub(super) file: Option<Arc<OwnedFd>>,
     /// Transfers of this right received from the far end and not yet returned.
     pub(super) imported: u32,
+    /// The far end's owner is giving the port away: nothing is sent there until it has said where the port goes.
+    pub(super) halted: bool,
+    /// Send-once rights that were given back meanwhile.
+    pub(super) onces_due: u32,
+    /// The port is coming here: what is sent to it before all of it has come waits, since what is on its way goes first.
+    pub(super) arriving: Option<Box<VecDeque<Message>>>,
 }
 
 impl Port {
@@ -121,6 +127,9 @@ impl Port {
             identity: None,
             file: None,
             imported: 0,
+            halted: false,
+            onces_due: 0,
+            arriving: None,
         }
     }
 
@@ -131,9 +140,11 @@ impl Port {
     /// Whether a message to a send right must wait.
     pub(super) fn is_full(&self) -> bool {
         match self.home {
-            Home::Link { .. } => self.credits == 0 || !self.queue.is_empty(),
+            Home::Link { .. } => self.halted || self.credits == 0 || !self.queue.is_empty(),
             Home::Kernel | Home::Dead => false,
-            Home::Space | Home::Transit(_) => self.queue.len() as u32 >= self.queue_limit,
+            Home::Space | Home::Transit(_) => {
+                self.queue.len() as u32 >= self.queue_limit || self.arriving.is_some()
+            }
         }
     }
 }

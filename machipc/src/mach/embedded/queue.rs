@@ -22,14 +22,18 @@ impl Kernel {
             Home::Link { link, export } => {
                 // A message to a send right that was not sent here: the port has moved on, and it is passed on as there is credit.
                 let relayed = matches!(message.destination, Right::Send(_));
-                if relayed && self.port(id).is_full() {
+                let state = self.port(id);
+                if state.halted || relayed && state.is_full() {
                     self.port_mut(id).queue.push_back(message);
                 } else {
                     self.pass_on(id, link, export, message);
                 }
             }
             Home::Space | Home::Transit(_) => {
-                if let Some(message) = self.hand_over(id, message) {
+                if let Some(late) = &mut self.port_mut(id).arriving {
+                    // What moves along with the port goes first.
+                    late.push_back(message);
+                } else if let Some(message) = self.hand_over(id, message) {
                     self.port_mut(id).queue.push_back(message);
                     for index in 0..self.port(id).sets.len() {
                         let set = self.port(id).sets[index];
@@ -39,6 +43,16 @@ impl Kernel {
                     self.notice();
                 }
             }
+        }
+    }
+
+    /// Puts a message into the queue of a port that is on its way here, with which it comes.
+    pub(super) fn deliver_moved(&mut self, id: PortId, message: Message) {
+        let port = self.port_mut(id);
+        if port.arriving.is_some() {
+            port.queue.push_back(message);
+        } else {
+            self.deliver(id, message);
         }
     }
 
@@ -150,6 +164,26 @@ impl Kernel {
         self.transmit(link, export, message);
     }
 
+    /// Takes credit for a message that is sent later. Returns where it is good.
+    pub(super) fn reserve(&mut self, id: PortId) -> Option<Home> {
+        let port = self.port_mut(id);
+        port.credits = port.credits.checked_sub(1)?;
+        Some(port.home)
+    }
+
+    /// Sends a message with receive rights, for which credit was taken, once it has waited for those who hold rights to these ports.
+    pub(super) fn deliver_move(&mut self, message: Message, reserved: Option<Home>) {
+        let to = message.destination.port();
+        let home = self.port(to).home;
+        if reserved == Some(home) {
+            self.port_mut(to).credits += 1;
+        }
+        if !matches!(home, Home::Link { .. }) {
+            self.resume_holders_of(&message);
+        }
+        self.deliver(to, message);
+    }
+
     /// Lets a thread wait for room, with its message.
     pub(super) fn block_sender(&mut self, id: PortId, waiter: WaiterId, message: Message) {
         self.port_mut(id).blocked_senders.push_back(BlockedSender { waiter, message });
@@ -167,9 +201,19 @@ impl Kernel {
     fn fill_free_slots_of_held(&mut self, id: PortId) {
         if let Home::Link { link, export } = self.port(id).home {
             // What came for a port that has moved on goes before what this task sends to it.
-            while self.port(id).credits > 0 {
-                let Some(message) = self.port_mut(id).queue.pop_front() else { break };
-                self.pass_on(id, link, export, message);
+            let mut passed_on = false;
+            while let Some(message) = self.port(id).queue.front() {
+                let once = matches!(message.destination, Right::SendOnce(_));
+                if self.port(id).halted || (self.port(id).credits == 0 && !once) {
+                    break;
+                }
+                if let Some(message) = self.port_mut(id).queue.pop_front() {
+                    self.pass_on(id, link, export, message);
+                }
+                passed_on = true;
+            }
+            if passed_on {
+                self.redirect_holders(id);
             }
         }
         while !self.port(id).is_full() {
@@ -177,6 +221,11 @@ impl Kernel {
                 self.notify_send_possible(id);
                 return;
             };
+            if self.moves_away(&blocked.message) && self.halt_holders_of(&blocked.message) > 0 {
+                let reserved = self.reserve(id);
+                self.finish(blocked.waiter, Outcome::Moving(Box::new(blocked.message), reserved));
+                continue;
+            }
             self.finish(blocked.waiter, Outcome::Sent);
             self.deliver(id, blocked.message);
         }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::bootstrap::{self, Claim};
 use super::kernel::{Doomed, Kernel};
 use super::link::handshake::{self, Hello, Welcome};
-use super::link::{Frame, Memory, create_memory};
+use super::link::{Frame, Introduced, Memory, create_memory};
 use super::message::{Carried, Right};
 use super::poll::Key;
 use super::port::{Home, PortId};
@@ -252,10 +252,10 @@ impl Kernel {
             identity: [0; 16],
         };
         let introduced = handshake.introduced.is_some();
-        let right = match handshake.introduced {
-            Some(right) => right,
+        let Introduced { right, onces } = match handshake.introduced {
+            Some(introduced) => introduced,
             None => match self.services.port_of(&hello.name) {
-                Some(port) => self.copy_send(port),
+                Some(port) => Introduced { right: self.copy_send(port), onces: 0 },
                 None => {
                     welcome.code = BOOTSTRAP_UNKNOWN_SERVICE;
                     let _ = handshake::send_welcome(&socket, &welcome, None);
@@ -263,9 +263,13 @@ impl Kernel {
                 }
             },
         };
-        if let Home::Link { link, export } = self.port(right.port()).home {
+        let port = right.port();
+        if let Home::Link { link, export } = self.port(port).home
+            && !introduced
+            && !self.port(port).halted
+        {
             // A registered right of a third process's: the two get a link of their own.
-            welcome.identity = self.port(right.port()).identity.unwrap_or_default();
+            welcome.identity = self.port(port).identity.unwrap_or_default();
             let introduction = self.introduce_to(link, export, false);
             self.release(right);
             if introduction.is_none() {
@@ -282,6 +286,7 @@ impl Kernel {
                 let peer = Some((hello.peer, hello.nonce));
                 let Some(link) = self.add_link(socket, Memory::Theirs(hello.memory), peer) else {
                     self.release(right);
+                    (0..onces).for_each(|_| self.release(Right::SendOnce(port)));
                     return;
                 };
                 self.watch_link(link);
@@ -294,8 +299,14 @@ impl Kernel {
             welcome.identity = self.identity_of(right.port()).unwrap_or_default();
         }
         match self.export_first(link, right) {
-            Some((export, credits)) => (welcome.export, welcome.credits) = (export, credits),
-            None => welcome.code = BOOTSTRAP_UNKNOWN_SERVICE,
+            Some((export, credits)) => {
+                (welcome.export, welcome.credits) = (export, credits);
+                self.give_onces(link, export, onces);
+            }
+            None => {
+                welcome.code = BOOTSTRAP_UNKNOWN_SERVICE;
+                (0..onces).for_each(|_| self.release(Right::SendOnce(port)));
+            }
         }
         let sent = match (&answer_on, self.link_socket(link)) {
             (Some(socket), _) => handshake::send_welcome(socket, &welcome, None),

@@ -30,6 +30,10 @@ use crate::mach::{
 /// The most messages that a queue holds, whatever its limit.
 const QUEUE_MAX: usize = 65_534;
 
+/// How long the holders of rights to a port that moves may take to answer. Whoever takes longer is not waited for, and sends through the
+/// port's former owner until it answers.
+const HAND_OVER: Duration = Duration::from_secs(1);
+
 /// Name of the task's own port. Its index lies beyond every other name's.
 pub(super) const TASK_SELF: mach_port_name_t = 0xffff_0003;
 
@@ -209,6 +213,39 @@ impl Task {
                 // SAFETY: the caller's word, as in the arm above.
                 unsafe { self.wait_for_room(message, option, deadline, waiter, &parker) }
             }
+            Sent::Moving(message, reserved) => self.send_once_still(*message, reserved),
+        }
+    }
+
+    /// Sends a message with receive rights to another process, once whoever holds rights to these ports has stopped sending.
+    fn send_once_still(&self, message: Message, reserved: Option<Home>) -> mach_msg_return_t {
+        let until = Instant::now() + HAND_OVER;
+        let parker = Parker::current();
+        let mut unsent = Some(message);
+        loop {
+            let waiter = self.with(|kernel| {
+                let message = unsent.take()?;
+                if kernel.moves_away(&message) && kernel.halt_holders_of(&message) > 0 {
+                    if Instant::now() < until {
+                        let awaited = Awaited::Room(message.destination.port());
+                        let parker = parker.clone();
+                        let waiter = Waiter { parker, awaited, room: 0, large: false, outcome: None };
+                        let waiter = WaiterId(kernel.waiters.insert(waiter));
+                        kernel.await_halt(waiter);
+                        unsent = Some(message);
+                        return Some(waiter);
+                    }
+                    kernel.leave_behind_holders_of(&message);
+                }
+                kernel.deliver_move(message, reserved);
+                None
+            });
+            let Some(waiter) = waiter else { return MACH_MSG_SUCCESS };
+            let _ = self.sleep(&parker, Some(until), false);
+            self.with(|kernel| {
+                kernel.end_wait_for_halt(waiter);
+                parker.reset();
+            });
         }
     }
 
@@ -226,6 +263,9 @@ impl Task {
             return send_back(kernel, message, 0, MACH_SEND_NO_BUFFER);
         }
         if matches!(message.destination, Right::SendOnce(_)) {
+            if kernel.moves_away(&message) {
+                return Sent::Moving(Box::new(message), None);
+            }
             kernel.deliver(port, message);
             return Sent::Code(MACH_MSG_SUCCESS);
         }
@@ -235,6 +275,10 @@ impl Task {
         if matches!(kernel.port(port).home, Home::Link { .. }) {
             // Credit given or asked back, or the port's death, may be on its way.
             kernel.drain_links();
+        }
+        if kernel.moves_away(&message) && !kernel.port(port).is_full() {
+            let reserved = kernel.reserve(port);
+            return Sent::Moving(Box::new(message), reserved);
         }
         match kernel.send_within_limit(port, message) {
             Ok(()) => Sent::Code(MACH_MSG_SUCCESS),
@@ -286,10 +330,14 @@ impl Task {
                 }
                 _ => None,
             };
-            kernel.waiters.remove(waiter.0);
+            let outcome = kernel.waiters.remove(waiter.0).and_then(|waiter| waiter.outcome);
+            if let Some(Outcome::Moving(message, reserved)) = outcome {
+                return Some(Sent::Moving(message, reserved));
+            }
             unsent.map(|unsent| send_back(kernel, unsent, message as usize, code))
         });
         match back {
+            Some(Sent::Moving(message, reserved)) => self.send_once_still(*message, reserved),
             Some(Sent::Back(letter, code)) => {
                 // SAFETY: the letter has the size of the message that came from there; writable by the caller's word.
                 unsafe { letter.write(message) };
@@ -383,6 +431,8 @@ enum Sent {
     Code(mach_msg_return_t),
     Back(Box<Letter>, mach_msg_return_t),
     Blocked(WaiterId, std::sync::Arc<Parker>),
+    /// There is room for a message that takes receive rights to another process, and credit for it was taken.
+    Moving(Box<Message>, Option<Home>),
 }
 
 fn send_back(kernel: &mut Kernel, message: Message, buffer: usize, code: mach_msg_return_t) -> Sent {
@@ -475,7 +525,7 @@ fn end_receive(kernel: &mut Kernel, id: WaiterId, woken: Woken) -> Received<Take
             let name = kernel.ports.get(port.0).and_then(|port| port.name).unwrap_or(MACH_PORT_NULL);
             Received::TooLarge { name, size }
         }
-        Some(Outcome::PortChanged | Outcome::Sent) => Received::Code(MACH_RCV_PORT_CHANGED),
+        Some(Outcome::PortChanged | Outcome::Sent | Outcome::Moving(..)) => Received::Code(MACH_RCV_PORT_CHANGED),
         None => {
             match waiter.awaited {
                 Awaited::Set(set) => kernel.set_mut(set).receivers.retain(|&waiting| waiting != id),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::futex;
 
 use super::message::Message;
-use super::port::{PortId, SetId};
+use super::port::{Home, PortId, SetId};
 use crate::mach::mach_msg_size_t;
 
 /// A waiter's index in the kernel's table.
@@ -48,6 +48,8 @@ pub(super) enum Outcome {
     },
     PortChanged,
     Sent,
+    /// There is room for a message with receive rights, and credit for it was taken; those who hold rights to these ports are to stop first.
+    Moving(Box<Message>, Option<Home>),
 }
 
 /// A blocked thread.

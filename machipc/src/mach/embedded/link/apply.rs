@@ -15,8 +15,8 @@ use super::frame::{
     TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{
-    Breach, Export, FD_COST, Frame, HELD_MAX, Handshake, ITEM_COST, Identity, Memory, NO_IDENTITY,
-    RIGHTS_MAX, handshake,
+    Breach, Export, FD_COST, FDS_WAITING_MAX, Frame, HELD_MAX, Halt, Handshake, ITEM_COST, Identity,
+    Introduced, Memory, NO_IDENTITY, Parted, RIGHTS_MAX, handshake,
 };
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SEND_MAX,
@@ -57,10 +57,7 @@ impl Kernel {
         } else {
             match Frame::decode(kind, &body).ok_or(Breach)? {
                 Frame::Release { export, count } => self.apply_release(id, export, count)?,
-                Frame::ReleaseOnce { export } => {
-                    let right = self.take_once(id, export)?;
-                    self.release(right);
-                }
+                Frame::ReleaseOnce { export } => self.apply_release_once(id, export)?,
                 Frame::Dead { export } => self.apply_dead(id, export)?,
                 Frame::Credit { export, count } => self.apply_credit(id, export, count)?,
                 Frame::Gone { export } => self.apply_gone(id, export)?,
@@ -89,12 +86,39 @@ impl Kernel {
                 }
                 Frame::Introduce { export, once } => {
                     let socket = fds.take()?;
+                    let once = if once { None } else { Some(0) };
                     self.apply_introduce(id, export, once, socket)?;
+                }
+                Frame::Refer { export, once } => {
+                    let socket = fds.take()?;
+                    self.apply_introduce(id, export, Some(once), socket)?;
+                }
+                Frame::Halt { export, serial } => self.apply_halt(id, export, serial)?,
+                Frame::Halted { export, serial } => self.apply_halted(id, export, serial)?,
+                Frame::Resume { export } => self.apply_resume(id, export)?,
+                Frame::Redirect { export } => {
+                    let socket = fds.take()?;
+                    self.apply_redirect(id, export, socket)?;
                 }
             }
         }
         recycle::give(body);
         if fds.left.next().is_some() { Err(Breach) } else { Ok(()) }
+    }
+
+    /// A peer gives a send-once right back, which it has not used.
+    fn apply_release_once(&mut self, id: u32, export: u32) -> Result<(), Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        if let Some(&mut Export::Once { port, halt: Halt::Redirected }) = link.export(export) {
+            // It has the right from the port's owner now.
+            link.remove_export(export);
+            self.drop_export(port, id, export);
+            self.spend_send_once(port);
+            return Ok(());
+        }
+        let right = self.take_once(id, export)?;
+        self.release(right);
+        Ok(())
     }
 
     fn apply_release(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
@@ -128,7 +152,9 @@ impl Kernel {
     fn take_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         match link.export(export).ok_or(Breach)? {
-            Export::Once { port } => {
+            // Who was told to use it elsewhere has it no more.
+            Export::Once { halt: Halt::Redirected, .. } => Err(Breach),
+            Export::Once { port, .. } => {
                 let port = *port;
                 link.remove_export(export);
                 self.drop_export(port, id, export);
@@ -143,7 +169,7 @@ impl Kernel {
         }
     }
 
-    fn apply_dead(&mut self, id: u32, export: u32) -> Result<(), Breach> {
+    pub(super) fn apply_dead(&mut self, id: u32, export: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         if let Some(port) = link.imports.remove(&export) {
             let count = self.port(port).imported;
@@ -163,7 +189,7 @@ impl Kernel {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         let Some(&port) = link.imports.get(&export) else {
             // The right has been given back meanwhile, but may be on its way here again.
-            if let Some(credits) = link.parted.get_mut(&export) {
+            if let Some(Parted { credits, .. }) = link.parted.get_mut(&export) {
                 *credits = credits.saturating_add(count);
             }
             return Ok(());
@@ -183,7 +209,7 @@ impl Kernel {
         let credits = match link.imports.get(&export) {
             Some(&port) => &mut self.port_mut(port).credits,
             None => match link.parted.get_mut(&export) {
-                Some(credits) => credits,
+                Some(parted) => &mut parted.credits,
                 None => return Ok(()),
             },
         };
@@ -199,27 +225,71 @@ impl Kernel {
         &mut self,
         id: u32,
         export: u32,
-        once: bool,
+        once: Option<u32>,
         socket: Option<OwnedFd>,
     ) -> Result<(), Breach> {
-        let link = self.links.get_mut(id).ok_or(Breach)?;
-        let right = match link.export(export) {
-            Some(&mut Export::Send { port, .. }) if !once => self.copy_send(port),
-            Some(_) if once => self.take_once(id, export)?,
-            _ => return Err(Breach),
+        let introduced = match once {
+            None => Introduced { right: self.take_once(id, export)?, onces: 0 },
+            Some(onces) => {
+                let link = self.links.get_mut(id).ok_or(Breach)?;
+                let Some(Export::Send { port, once, .. }) = link.export(export) else { return Err(Breach) };
+                *once = once.checked_sub(onces).ok_or(Breach)?;
+                let port = *port;
+                link.moved_once -= onces;
+                Introduced { right: self.copy_send(port), onces }
+            }
         };
-        match socket {
-            Some(socket) => drop(self.await_hello(socket, Some(right))),
-            None => self.release(right),
+        let Some(socket) = socket else {
+            self.drop_introduced(introduced);
+            return Ok(());
+        };
+        let state = self.port(introduced.right.port());
+        if let Home::Link { link, export } = state.home
+            && !state.halted
+            && state.queue.is_empty()
+        {
+            // It has moved on, and whoever comes goes where it went.
+            self.hand_on(introduced, link, export, socket);
+            return Ok(());
+        }
+        match self.links.get_mut(id).and_then(|link| link.moved.get_mut(&export)) {
+            // Not before all of the port is here.
+            Some(incoming) if incoming.introduced.len() < FDS_WAITING_MAX => {
+                incoming.introduced.push((socket, introduced));
+            }
+            Some(_) => {
+                self.drop_introduced(introduced);
+                return Err(Breach);
+            }
+            None => drop(self.await_hello(socket, Some(introduced))),
         }
         Ok(())
+    }
+
+    /// Whoever was introduced will not come.
+    pub(super) fn drop_introduced(&mut self, Introduced { right, onces }: Introduced) {
+        let port = right.port();
+        for _ in 0..onces {
+            self.release(Right::SendOnce(port));
+        }
+        self.release(right);
+    }
+
+    /// Gives a peer send-once rights along with a send right, as the former owner of their port.
+    pub(in super::super) fn give_onces(&mut self, id: u32, export: u32, onces: u32) {
+        if let Some(link) = self.links.get_mut(id)
+            && let Some(Export::Send { once, .. }) = link.export(export)
+        {
+            *once += onces;
+            link.moved_once += onces;
+        }
     }
 
     /// Waits for what a new connection has to say. `None`: it is of no use.
     pub(in super::super) fn await_hello(
         &mut self,
         socket: OwnedFd,
-        introduced: Option<Right>,
+        introduced: Option<Introduced>,
     ) -> Option<u32> {
         self.make_room_for_handshake();
         let peer = handshake::creator(&socket);
@@ -245,8 +315,8 @@ impl Kernel {
     pub(in super::super) fn drop_handshake(&mut self, key: u32) {
         if let Some(handshake) = self.links.handshakes.remove(key) {
             self.forget_socket(&handshake.socket);
-            if let Some(right) = handshake.introduced {
-                self.release(right);
+            if let Some(introduced) = handshake.introduced {
+                self.drop_introduced(introduced);
             }
         }
     }
@@ -298,6 +368,8 @@ impl Kernel {
         // A message for a port that has moved on may not fit the next link; it is lost then, as its sender can no longer be refused.
         if self.settle_receive_rights(port, &message) || self.exceeds_link(&message) {
             self.doomed.push(Doomed::Message(message));
+        } else if head.to == TO_MOVED_QUEUE || head.to == TO_MOVED_ONCE {
+            self.deliver_moved(port, message);
         } else {
             self.deliver(port, message);
         }
@@ -365,10 +437,14 @@ impl Kernel {
             return Ok((self.take_once(id, export)?, None));
         }
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let Some(Export::Send { port, granted, queued, moving, .. }) = link.export(export) else {
+        let Some(Export::Send { port, granted, queued, moving, halt, .. }) = link.export(export) else {
             return Err(Breach);
         };
         let port = *port;
+        if matches!(halt, Halt::Halted | Halt::Redirected) {
+            // It has said that nothing more comes.
+            return Err(Breach);
+        }
         match to {
             TO_SEND => {
                 *granted = granted.checked_sub(1).ok_or(Breach)?;
@@ -496,8 +572,7 @@ impl Kernel {
                 return Ok(socket.map_or(Carried::Dead, |socket| self.meet(socket, once, identity)));
             }
             WireRight::Moved { export } => {
-                let link = self.links.get_mut(id).ok_or(Breach)?;
-                Right::Receive(link.moved.remove(&export).ok_or(Breach)?)
+                self.complete_move(id, export)?
             }
             WireRight::File => match fds.take()? {
                 Some(file) => self.make_file_right(Arc::new(file)),
@@ -535,8 +610,10 @@ impl Kernel {
             return Ok(self.copy_send(port));
         }
         // What was left when the right was given back before the owner sent it once more.
-        let parted = self.links.get_mut(id).and_then(|link| link.parted.remove(&export)).unwrap_or(0);
-        Ok(self.import_new(id, export, credits.saturating_add(parted), identity))
+        let parted = self.links.get_mut(id).and_then(|link| link.parted.remove(&export)).unwrap_or_default();
+        let right = self.import_new(id, export, credits.saturating_add(parted.credits), identity);
+        self.port_mut(right.port()).halted = parted.halted;
+        Ok(right)
     }
 
     fn import_new(&mut self, id: u32, export: u32, credits: u32, identity: Option<Identity>) -> Right {
@@ -600,7 +677,7 @@ impl Kernel {
         Carried::Right(self.import_new(id, 0, 1, identity))
     }
 
-    fn begin_link(&mut self, socket: OwnedFd) -> Option<u32> {
+    pub(super) fn begin_link(&mut self, socket: OwnedFd) -> Option<u32> {
         let (memory, ends) = super::create_memory().ok()?;
         handshake::greet(&socket, &self.links.nonce, b"", &memory).ok()?;
         let id = self.add_link(socket, Memory::Ours(ends), None)?;

@@ -23,6 +23,11 @@ pub(super) const IDENTITY: u8 = 9;
 pub(super) const THIRD: u8 = 10;
 pub(super) const MOVE: u8 = 11;
 pub(super) const GONE: u8 = 12;
+pub(super) const HALT: u8 = 13;
+pub(super) const HALTED: u8 = 14;
+pub(super) const RESUME: u8 = 15;
+pub(super) const REDIRECT: u8 = 16;
+pub(super) const REFER: u8 = 17;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -73,6 +78,16 @@ pub(in super::super) enum Frame {
     Introduce { export: u32, once: bool },
     /// Every transfer of a send right has been given back: the id means nothing any more.
     Gone { export: u32 },
+    /// The port is about to move, or has: the holder sends nothing more to it until it is told where to, and says that it has stopped.
+    Halt { export: u32, serial: u32 },
+    /// Nothing more comes by this right; answers the halt of that number.
+    Halted { export: u32, serial: u32 },
+    /// The holder may go on as before.
+    Resume { export: u32 },
+    /// The port's owner waits at the other end of the descriptor; the right goes over to a link between the two.
+    Redirect { export: u32 },
+    /// As an introduction to a send right, for a former owner of the port: that many of the sender's send-once rights go with it.
+    Refer { export: u32, once: u32 },
 }
 
 impl Frame {
@@ -90,6 +105,11 @@ impl Frame {
             Frame::Identity { export, identity } => (IDENTITY, 0, export, 0, identity),
             Frame::Third { identity } => (THIRD, 0, 0, 0, identity),
             Frame::Gone { export } => (GONE, 0, export, 0, none),
+            Frame::Halt { export, serial } => (HALT, 0, export, serial, none),
+            Frame::Halted { export, serial } => (HALTED, 0, export, serial, none),
+            Frame::Resume { export } => (RESUME, 0, export, 0, none),
+            Frame::Redirect { export } => (REDIRECT, 1, export, 0, none),
+            Frame::Refer { export, once } => (REFER, 1, export, once, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD) { 24 } else { 8 };
         let mut bytes = [0; 32];
@@ -122,6 +142,11 @@ impl Frame {
             REVOKE => Frame::Revoke { export, count },
             REVOKED => Frame::Revoked { export, count },
             GONE => Frame::Gone { export },
+            HALT => Frame::Halt { export, serial: count },
+            HALTED => Frame::Halted { export, serial: count },
+            RESUME => Frame::Resume { export },
+            REDIRECT => Frame::Redirect { export },
+            REFER => Frame::Refer { export, once: count },
             _ => return None,
         })
     }

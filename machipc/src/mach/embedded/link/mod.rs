@@ -5,6 +5,7 @@
 
 mod apply;
 mod frame;
+mod handover;
 pub(super) mod handshake;
 mod mapping;
 mod moves;
@@ -31,6 +32,7 @@ use super::port::PortId;
 use super::recycle;
 use super::services::is_trusted;
 use super::slab::Slab;
+use super::wait::WaiterId;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::Nonce;
 use ring::{Consumer, Producer};
@@ -83,10 +85,53 @@ pub(super) enum Export {
         once: u32,
         /// Messages of a moved port's queue that have yet to come.
         moving: u32,
+        halt: Halt,
     },
     Once {
         port: PortId,
+        halt: Halt,
     },
+}
+
+impl Export {
+    fn port(&self) -> PortId {
+        match *self {
+            Export::Send { port, .. } | Export::Once { port, .. } => port,
+        }
+    }
+
+    fn halt(&mut self) -> &mut Halt {
+        match self {
+            Export::Send { halt, .. } | Export::Once { halt, .. } => halt,
+        }
+    }
+}
+
+/// Whether the peer may use a right that it holds; not while the port moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    No,
+    /// The peer was told to stop, by a frame of this number.
+    Asked(u32),
+    Halted,
+    /// The peer was told who has the port now, and is to give the right back.
+    Redirected,
+    /// There was no descriptor to tell it with: the peer goes on sending through this process.
+    Stays,
+}
+
+/// What is left of a right that was given back.
+#[derive(Clone, Copy, Debug, Default)]
+struct Parted {
+    credits: u32,
+    halted: bool,
+}
+
+/// A port on its way here.
+struct Incoming {
+    port: PortId,
+    /// Whoever speaks on these gets a right to it once it is here: a send right and so many send-once rights, or one send-once right.
+    introduced: Vec<(OwnedFd, Introduced)>,
 }
 
 /// A frame that did not fit into the ring yet.
@@ -121,7 +166,7 @@ pub(super) struct Link {
     /// Exports under ids that the peer chose: ports that it has moved here.
     assigned: HashMap<u32, Export>,
     /// Of these, the ones whose receive right has yet to come.
-    moved: HashMap<u32, PortId>,
+    moved: HashMap<u32, Incoming>,
     /// The last id chosen for a port that was moved to the peer.
     last_assigned: u32,
     export_of: HashMap<PortId, u32>,
@@ -132,7 +177,11 @@ pub(super) struct Link {
     moved_once: u32,
     /// The credit of rights that were given back, until the owner says that the id is gone: it may have sent the right once more
     /// before it saw that, and then takes the credit for granted.
-    parted: HashMap<u32, u32>,
+    parted: HashMap<u32, Parted>,
+    /// How many times the peer was told to stop sending by some right.
+    halts: u32,
+    /// The peer has not answered for too long: nobody waits for it until it does.
+    late: bool,
     /// Identities of ports whose rights are about to come: by export id, and of third-party rights in order.
     identities: HashMap<u32, Identity>,
     thirds: VecDeque<Identity>,
@@ -357,10 +406,17 @@ impl Link {
 pub(super) struct Handshake {
     pub(super) socket: OwnedFd,
     /// What a peer gets that a third process introduced; whoever connected by itself asks for a name.
-    pub(super) introduced: Option<Right>,
+    pub(super) introduced: Option<Introduced>,
     pub(super) since: Instant,
     /// Process id of whoever made the connection.
     pub(super) peer: u32,
+}
+
+/// What whoever was introduced gets.
+pub(super) struct Introduced {
+    pub(super) right: Right,
+    /// Send-once rights that a former owner of the port has.
+    pub(super) onces: u32,
 }
 
 /// All links of the task.
@@ -383,6 +439,10 @@ pub(super) struct Links {
     /// Which link is looked at first by a receiver on the short way, and how many messages such have taken.
     turn: usize,
     taken: u32,
+    /// Threads that wait for holders to stop sending.
+    movers: Vec<WaiterId>,
+    /// Ports whose holders have yet to be told where it is: there was no room for descriptors.
+    unredirected: Vec<PortId>,
 }
 
 impl Links {
@@ -400,6 +460,8 @@ impl Links {
             added: false,
             turn: 0,
             taken: 0,
+            movers: Vec::new(),
+            unredirected: Vec::new(),
         }
     }
 
@@ -518,10 +580,10 @@ impl Links {
     }
 
     /// A send right of the peer's is given back. Its credit stays until the peer says that the id is gone.
-    pub(super) fn forget_import(&mut self, link: u32, export: u32, credits: u32) {
+    pub(super) fn forget_import(&mut self, link: u32, export: u32, credits: u32, halted: bool) {
         if let Some(link) = self.get_mut(link) {
             link.imports.remove(&export);
-            link.parted.insert(export, credits);
+            link.parted.insert(export, Parted { credits, halted });
         }
     }
 
@@ -537,6 +599,7 @@ impl Links {
     /// Whether frames wait for room that no bell may announce.
     pub(super) fn is_stuck(&self) -> bool {
         self.slots.iter().filter_map(|(_, link)| link.as_ref()).any(|link| !link.waiting.is_empty())
+            || !self.unredirected.is_empty()
     }
 
     /// Makes a link's input visible by its bell again. Returns false when there is some already.
@@ -611,6 +674,8 @@ impl Kernel {
             onces: HashMap::new(),
             moved_once: 0,
             parted: HashMap::new(),
+            halts: 0,
+            late: false,
             identities: HashMap::new(),
             thirds: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -703,6 +768,7 @@ impl Kernel {
                 self.doomed.push(Doomed::Link(id));
             }
         }
+        self.redirect_the_rest();
     }
 
     fn drain_link(&mut self, id: u32) -> bool {
@@ -778,12 +844,7 @@ impl Kernel {
     pub(super) fn close_link(&mut self, id: u32) {
         let Some(mut link) = self.links.remove(id) else { return };
         self.forget_socket(&link.socket);
-        let imported: Vec<PortId> = self
-            .ports
-            .iter()
-            .filter(|(_, port)| matches!(port.home, super::port::Home::Link { link, .. } if link == id))
-            .map(|(index, _)| PortId(index))
-            .collect();
+        let imported: Vec<PortId> = link.imports.into_values().chain(link.onces.into_values()).collect();
         // Held meanwhile: the death of one may use up the last right to another.
         for &port in &imported {
             self.port_mut(port).send_once_rights += 1;
@@ -796,9 +857,14 @@ impl Kernel {
         for port in imported {
             self.spend_send_once(port);
         }
-        for port in link.moved.into_values() {
+        for incoming in link.moved.into_values() {
             // Its receive right was in a message that never came.
-            self.doomed.push(Doomed::Right(Right::Receive(port)));
+            self.doomed.push(Doomed::Right(Right::Receive(incoming.port)));
+            for (_, Introduced { right, onces }) in incoming.introduced {
+                let port = right.port();
+                self.doomed.push(Doomed::Right(right));
+                self.doomed.extend((0..onces).map(|_| Doomed::Right(Right::SendOnce(port))));
+            }
         }
         let mut exports = link.exports;
         for (number, export) in exports.drain().into_iter().chain(link.assigned) {
@@ -810,12 +876,18 @@ impl Kernel {
                     }
                     self.release(Right::Send(port));
                 }
-                Export::Once { port } => {
+                Export::Once { port, halt: Halt::Redirected } => {
+                    // The right has gone to the port's owner; what is left stood for the peer's word that it let go.
+                    self.drop_export(port, id, number);
+                    self.spend_send_once(port);
+                }
+                Export::Once { port, .. } => {
                     self.drop_export(port, id, number);
                     self.release(Right::SendOnce(port));
                 }
             }
         }
+        self.wake_movers();
     }
 
     // ---- Credit

@@ -12,17 +12,49 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use super::super::kernel::{Doomed, Kernel};
-use super::super::message::{Carried, Item, Message, Right};
+use super::super::message::{Carried, Message, Right};
 use super::super::port::{Escrow, Home, Port, PortId};
 use super::super::slab::Slab;
 use super::apply::Fds;
 use super::frame::{self, ASSIGNED, HEAD, MOVE, NO_EXPORT, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, WireRight};
-use super::{Breach, Export, Frame, NO_IDENTITY, RIGHTS_MAX};
+use super::{Breach, Export, Frame, Halt, Incoming, NO_IDENTITY, RIGHTS_MAX};
 use crate::mach::MACH_PORT_QLIMIT_MAX;
 
+/// What remains to be done for a message whose ports move.
+enum Step {
+    Announce(PortId),
+    /// A message of that port's queue, whose own ports go first.
+    Queued(PortId, Message),
+    Forward(PortId, Message),
+}
+
 impl Kernel {
-    /// Announces that a port moves to a link's peer. From here on it is a distant port.
-    pub(super) fn move_receive(&mut self, id: u32, port: PortId) -> WireRight {
+    /// Moves the ports whose receive rights a message carries to a link's peer, and what is in their queues, ahead of the message.
+    pub(super) fn move_ahead(&mut self, id: u32, message: &Message) {
+        let mut steps: Vec<Step> = message.receive_rights().rev().map(Step::Announce).collect();
+        // A peer chooses how deep ports are nested.
+        while let Some(step) = steps.pop() {
+            match step {
+                Step::Announce(port) => {
+                    let queue = self.announce(id, port);
+                    steps.extend(queue.into_iter().rev().map(|message| Step::Queued(port, message)));
+                }
+                Step::Queued(port, message) => {
+                    if self.exceeds_link(&message) {
+                        self.doomed.push(Doomed::Message(message));
+                        continue;
+                    }
+                    let nested: Vec<PortId> = message.receive_rights().rev().collect();
+                    steps.push(Step::Forward(port, message));
+                    steps.extend(nested.into_iter().map(Step::Announce));
+                }
+                Step::Forward(port, message) => self.forward(port, message),
+            }
+        }
+    }
+
+    /// Announces that a port moves to a link's peer. From here on it is a distant port. Returns what was in its queue.
+    fn announce(&mut self, id: u32, port: PortId) -> VecDeque<Message> {
         let mut fds: Vec<OwnedFd> = Vec::new();
         let state = self.port_mut(port);
         let (no_senders, port_destroyed) = (state.no_senders.take(), state.port_destroyed.take());
@@ -33,14 +65,17 @@ impl Kernel {
         let requests = [wire(self, no_senders), wire(self, port_destroyed)];
         let identity = self.identity_of(port).unwrap_or_default();
         let Some(link) = self.links.get_mut(id) else {
+            self.resume_holders(port);
             self.doomed.push(Doomed::Port(port));
-            return WireRight::Dead;
+            return VecDeque::new();
         };
         link.last_assigned = (link.last_assigned + 1) & !ASSIGNED;
         let export = link.last_assigned | ASSIGNED;
         let held = link.export_of.get(&port).copied().unwrap_or(NO_EXPORT);
         let state = self.port_mut(port);
-        let queued = state.queue.len() as u32;
+        let queue = core::mem::take(&mut state.queue);
+        let limited = |message: &&Message| matches!(message.destination, Right::Send(_));
+        let queued = queue.iter().filter(limited).count() as u32;
         let limit = state.queue_limit;
         let mut body = Vec::with_capacity(64);
         for word in [export, held, limit, queued, state.send_once_rights] {
@@ -63,33 +98,27 @@ impl Kernel {
                 self.doomed.push(Doomed::Link(id));
             }
         }
-        // Held until then: the link may end first.
-        self.port_mut(port).send_rights += 1;
-        self.doomed.push(Doomed::Moved(port));
         const { assert!(HEAD == 8) };
-        WireRight::Moved { export }
+        // Held until the message with the receive right has gone: with the last right the port would go, too.
+        self.port_mut(port).send_rights += 1;
+        self.doomed.push(Doomed::Right(Right::Send(port)));
+        self.redirect_holders(port);
+        queue
     }
 
-    /// Sends a moved port's queue after it, and gives the port up where no right to it is left here.
-    pub(in super::super) fn forward_queue(&mut self, port: PortId) {
+    /// Sends a message out of a moved port's queue after the port.
+    fn forward(&mut self, port: PortId, mut message: Message) {
         let Home::Link { link, export } = self.port(port).home else {
             // The link has ended already.
-            return self.release(Right::Send(port));
+            return self.doomed.push(Doomed::Message(message));
         };
-        for mut message in core::mem::take(&mut self.port_mut(port).queue) {
-            self.return_credit(&mut message);
-            if self.exceeds_link(&message) {
-                self.doomed.push(Doomed::Message(message));
-                continue;
-            }
-            self.keep_copy(port, &message);
-            let to = match message.destination {
-                Right::SendOnce(_) => TO_MOVED_ONCE,
-                _ => TO_MOVED_QUEUE,
-            };
-            self.transmit_as(link, export, to, message);
-        }
-        self.release(Right::Send(port));
+        self.return_credit(&mut message);
+        self.keep_copy(port, &message);
+        let to = match message.destination {
+            Right::SendOnce(_) => TO_MOVED_ONCE,
+            _ => TO_MOVED_QUEUE,
+        };
+        self.write_message(link, export, to, message);
     }
 
     /// Notes a message that is passed on, for a port that must come back if its new owner dies.
@@ -105,7 +134,7 @@ impl Kernel {
     /// nobody did.
     pub(super) fn revive(&mut self, port: PortId, link: u32, exports: &mut Slab<Export>) -> bool {
         let Some(escrow) = self.port_mut(port).escrow.take() else { return false };
-        let Some(Export::Once { port: notify }) = exports.remove(escrow.notify) else { return false };
+        let Some(Export::Once { port: notify, .. }) = exports.remove(escrow.notify) else { return false };
         self.drop_export(notify, link, escrow.notify);
         let state = self.port_mut(port);
         (state.imported, state.credits) = (0, 0);
@@ -152,6 +181,7 @@ impl Kernel {
         };
         let state = self.port_mut(port);
         state.queue_limit = limit;
+        state.arriving = Some(Box::new(core::mem::take(&mut state.queue)));
         state.send_rights += 1;
         state.send_once_rights += once;
         state.exports.push((id, export));
@@ -160,11 +190,11 @@ impl Kernel {
             self.links.identities.insert(identity, port);
         }
         let granted = limit.saturating_sub(queued);
-        let assigned = Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued };
+        let assigned = Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued, halt: Halt::No };
         let link = self.links.get_mut(id).ok_or(Breach)?;
         link.moved_once += once;
         link.assigned.insert(export, assigned);
-        link.moved.insert(export, port);
+        link.moved.insert(export, Incoming { port, introduced: Vec::new() });
         for (index, request) in requests.into_iter().enumerate() {
             let disposition = if request == WireRight::Null { 0 } else { 18 };
             if let Carried::Right(right) = self.take_wire_right(id, request, disposition, fds)? {
@@ -173,8 +203,24 @@ impl Kernel {
                 *request = Some(right.port());
             }
         }
-        self.fill_free_slots(port);
         Ok(())
+    }
+
+    /// Everything of a port has come: its receive right is here.
+    pub(super) fn complete_move(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let Incoming { port, introduced } = link.moved.remove(&export).ok_or(Breach)?;
+        let late = self.port_mut(port).arriving.take();
+        for message in late.into_iter().flat_map(|late| *late) {
+            self.deliver(port, message);
+        }
+        // A port that has come home to a former owner.
+        self.resume_holders(port);
+        for (socket, introduced) in introduced {
+            self.await_hello(socket, Some(introduced));
+        }
+        self.fill_free_slots(port);
+        Ok(Right::Receive(port))
     }
 
     /// A port that this task held rights to becomes its own. The rights that it had of the former owner go back.
@@ -184,28 +230,23 @@ impl Kernel {
         let (count, credits) = (core::mem::take(&mut state.imported), state.credits);
         (state.home, state.credits, state.sequence, state.make_send_count) = (Home::Space, 0, 0, 0);
         state.escrow = None;
+        let halted = core::mem::take(&mut state.halted);
+        for _ in 0..core::mem::take(&mut state.onces_due) {
+            self.doomed.push(Doomed::Right(Right::SendOnce(port)));
+        }
         if count > 0 {
-            self.links.forget_import(link, export, credits);
+            self.links.forget_import(link, export, credits, halted);
             self.post(link, Frame::Release { export, count });
         }
     }
 
     /// Notes where the receive rights in a message are going. Returns whether the message can never be received.
     pub(super) fn settle_receive_rights(&mut self, to: PortId, message: &Message) -> bool {
-        for item in &message.items {
-            let carried = match item {
-                Item::Port { carried, .. } | Item::Guarded { carried, .. } => core::slice::from_ref(carried),
-                Item::Ports { carried, .. } => carried,
-                Item::Memory { .. } => &[],
-            };
-            for carried in carried {
-                if let Carried::Right(Right::Receive(port)) = *carried {
-                    if self.leads_to(to, port) {
-                        return true;
-                    }
-                    self.port_mut(port).home = Home::Transit(to);
-                }
+        for port in message.receive_rights() {
+            if self.leads_to(to, port) {
+                return true;
             }
+            self.port_mut(port).home = Home::Transit(to);
         }
         false
     }

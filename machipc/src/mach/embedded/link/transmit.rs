@@ -12,7 +12,7 @@ use super::frame::{
     self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
     TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
-use super::{Export, Frame, Identity, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
+use super::{Export, Frame, Halt, Identity, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
 const INLINE_MEMORY: usize = 16 * 1024;
@@ -33,7 +33,13 @@ impl Kernel {
         self.transmit_as(id, export, to, message);
     }
 
-    pub(super) fn transmit_as(&mut self, id: u32, export: u32, to: u8, mut message: Message) {
+    fn transmit_as(&mut self, id: u32, export: u32, to: u8, message: Message) {
+        self.move_ahead(id, &message);
+        self.write_message(id, export, to, message);
+    }
+
+    /// Writes the frame of a message whose receive rights have been announced.
+    pub(super) fn write_message(&mut self, id: u32, export: u32, to: u8, mut message: Message) {
         let mut fds = Vec::new();
         let reply = core::mem::replace(&mut message.reply, Carried::Null);
         let reply = self.wire_carried(id, reply, &mut fds);
@@ -157,8 +163,13 @@ impl Kernel {
     /// Turns a right into what the peer can make of it. The right is used up.
     pub(super) fn wire_right(&mut self, id: u32, right: Right, fds: &mut Vec<OwnedFd>) -> WireRight {
         let port = right.port();
+        let halted = self.port(port).halted;
         match (self.port(port).home, &right) {
-            (_, Right::Receive(_)) => self.move_receive(id, port),
+            (Home::Link { link, export }, Right::Receive(_)) if link == id && export & ASSIGNED != 0 => {
+                WireRight::Moved { export }
+            }
+            // It could not be announced: the link has ended, and the port with it.
+            (_, Right::Receive(_)) => WireRight::Dead,
             (Home::Dead, Right::SendOnce(_)) => {
                 self.spend_send_once(port);
                 WireRight::Dead
@@ -172,11 +183,11 @@ impl Kernel {
                 self.doomed.push(Doomed::Right(right));
                 WireRight::YoursSend { export }
             }
-            (Home::Link { link, export }, Right::SendOnce(_)) if link == id => {
+            (Home::Link { link, export }, Right::SendOnce(_)) if link == id && !halted => {
                 self.spend_send_once(port);
                 WireRight::YoursOnce { export }
             }
-            (Home::Link { link, export }, _) => self.introduce(id, link, export, right, fds),
+            (Home::Link { link, export }, _) if !halted => self.introduce(id, link, export, right, fds),
             (Home::Kernel, _) => {
                 let file = self.port(port).file.as_ref().map(|file| rustix::io::fcntl_dupfd_cloexec(file, 0));
                 self.doomed.push(Doomed::Right(right));
@@ -202,7 +213,8 @@ impl Kernel {
             return WireRight::Dead;
         };
         if let Some(&export) = link.export_of.get(&port)
-            && let Some(Export::Send { given, .. }) = link.export(export)
+            && let Some(Export::Send { given, halt, .. }) = link.export(export)
+            && *halt != Halt::Redirected
         {
             *given += 1;
             self.release(Right::Send(port));
@@ -217,13 +229,22 @@ impl Kernel {
             owed: 0,
             once: 0,
             moving: 0,
+            halt: Halt::No,
         });
         link.export_of.insert(port, export);
         self.port_mut(port).exports.push((id, export));
+        self.redirect_later(port);
         if let Some(identity) = self.identity_of(port) {
             self.post(id, Frame::Identity { export, identity });
         }
         WireRight::MineSend { export, credits: limit }
+    }
+
+    /// Has somebody brought over who gets a right to a port of another process, once the frame that gives it is out.
+    fn redirect_later(&mut self, port: PortId) {
+        if matches!(self.port(port).home, Home::Link { .. }) {
+            self.doomed.push(Doomed::Redirect(port));
+        }
     }
 
     /// A local port's identity; made now where it has none. Without randomness it goes without.
@@ -244,8 +265,9 @@ impl Kernel {
             self.doomed.push(Doomed::Right(Right::SendOnce(port)));
             return WireRight::Dead;
         };
-        let export = link.exports.insert(Export::Once { port });
+        let export = link.exports.insert(Export::Once { port, halt: Halt::No });
         self.port_mut(port).exports.push((id, export));
+        self.redirect_later(port);
         WireRight::MineOnce { export }
     }
 
@@ -301,14 +323,19 @@ impl Kernel {
     /// Gives the owner of a port one end of a socket and returns the other: whoever speaks there gets the right, over a link of their own.
     /// Nobody is waited for.
     pub(in super::super) fn introduce_to(&mut self, owner: u32, export: u32, once: bool) -> Option<OwnedFd> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
-        let (theirs, ours) = pair.ok()?;
-        for end in [&theirs, &ours] {
-            // The pair is this process's; who really is at the other end only each packet's sender tells.
-            rustix::net::sockopt::set_socket_passcred(end, true).ok()?;
-        }
+        let (theirs, ours) = introduction_pair()?;
         self.post_with(owner, Frame::Introduce { export, once }, vec![theirs]);
         Some(ours)
     }
+}
+
+/// Two ends of a connection for processes that are to be introduced to each other. `None`: there is no descriptor left.
+pub(super) fn introduction_pair() -> Option<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).ok()?;
+    for end in [&pair.0, &pair.1] {
+        // The pair is this process's; who really is at the other end only each packet's sender tells.
+        rustix::net::sockopt::set_socket_passcred(end, true).ok()?;
+    }
+    Some(pair)
 }
