@@ -228,7 +228,7 @@ struct Enemy {
 const GROWTH_MAX: usize = 16 * 1024;
 
 /// Kinds of states.
-const KINDS: u32 = 20;
+const KINDS: u32 = 21;
 
 impl Enemy {
     fn peer(&mut self) -> Peer {
@@ -263,6 +263,7 @@ impl Enemy {
             16 => self.changes_bytes(),
             17 => self.stops_in_the_middle(),
             18 => self.goes_on_after_the_end(),
+            19 => self.handovers(),
             _ => self.introductions(),
         }
     }
@@ -312,7 +313,7 @@ impl Enemy {
         let peer = self.peer();
         peer.say(&self.session);
         for _ in 0..=self.random.below(16) {
-            let kind = self.random.below(14) as u8;
+            let kind = self.random.below(20) as u8;
             let mut words = vec![self.random.field(), self.random.field()];
             if matches!(kind, 9 | 10) {
                 words.extend((0..4).map(|_| self.random.field()));
@@ -567,6 +568,61 @@ impl Enemy {
         let bytes = frame(5, 0, &[77, 1]);
         while started.elapsed() < Duration::from_millis(2) {
             ring.write(&bytes);
+        }
+    }
+
+    /// Ports that move, and rights that are to be used elsewhere, or not at all.
+    fn handovers(&mut self) {
+        let peer = self.peer();
+        let mut call = self.session.clone();
+        for reply in 0..=self.random.below(4) {
+            // The frame's head, then the export, the dispositions, id and voucher, then the reply right and its export id.
+            call[28] = reply as u8;
+            peer.ring.write(&call);
+            // The answer is sent when the host may, if it ever may.
+            peer.ring.write(&frame(13, 0, &[reply, self.random.field()]));
+        }
+        let port = 1 << 31;
+        let moved: Vec<u32> = [port, u32::MAX, 5, 0, 3, 1, 2, 3, 4].into_iter().chain([0; 6]).collect();
+        peer.ring.write(&frame(11, 0, &moved));
+        for _ in 0..=self.random.below(12) {
+            let export = if self.random.below(2) == 0 { port } else { self.random.below(4) };
+            match self.random.below(8) {
+                // Go on, stop, stopped, given back, dead, nothing more to say.
+                0..=2 => {
+                    let kind = [15, 13, 14, 3, 2, 4, 18][self.random.below(7) as usize];
+                    peer.ring.write(&frame(kind, 0, &[export, self.random.below(4)]));
+                }
+                // To be introduced, or brought elsewhere: to somebody who speaks, or does not, or to what is no connection.
+                3..=6 => {
+                    let (ours, theirs) = pair();
+                    let kind = [6, 16, 17][self.random.below(3) as usize];
+                    let fd = if self.random.below(8) == 0 { peer.ring.fd.as_fd() } else { theirs.as_fd() };
+                    send(&peer.socket, b"F\x01", &[fd]);
+                    peer.ring.write(&frame(kind, 1, &[export, self.random.below(4)]));
+                    let ring = Ring::new();
+                    match self.random.below(4) {
+                        0 => {
+                            send(&ours, &hello(self.states, ""), &[ring.fd.as_fd()]);
+                        }
+                        1 => {
+                            send(&ours, &welcome(), &[]);
+                        }
+                        2 => continue,
+                        _ => {}
+                    }
+                    self.keep(ours, Some(ring));
+                }
+                // The receive right comes.
+                _ => {
+                    let items = [1, 16, 9, port, 0];
+                    peer.ring.write(&message(0, 0, [0; 4], &items, 1, &[1, 0, 0, 0]));
+                }
+            }
+        }
+        peer.bell();
+        if self.random.below(2) == 0 {
+            self.keep(peer.socket, Some(peer.ring));
         }
     }
 

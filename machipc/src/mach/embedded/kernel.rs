@@ -435,7 +435,7 @@ impl Kernel {
         let (no_senders, port_destroyed) = (port.no_senders.take(), port.port_destroyed.take());
         let requests = core::mem::take(&mut port.requests);
         let exports = port.exports.clone();
-        let late = arriving.into_iter().flat_map(|late| *late);
+        let late = arriving.into_iter().flatten();
         self.doomed.extend(queue.into_iter().chain(late).map(Doomed::Message));
         self.doomed.extend((0..due).map(|_| Doomed::Right(Right::SendOnce(id))));
         for blocked in senders {

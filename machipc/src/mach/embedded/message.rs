@@ -175,6 +175,15 @@ impl Message {
         })
     }
 
+    /// Bytes of out-of-line memory.
+    pub(super) fn memory(&self) -> usize {
+        let region = |item: &Item| match item {
+            Item::Memory { region: Some(region), .. } => region.len(),
+            _ => 0,
+        };
+        self.items.iter().map(region).sum()
+    }
+
     /// `msgh_size`: header and bytes.
     pub(super) fn size(&self) -> mach_msg_size_t {
         24 + self.bytes.len() as u32

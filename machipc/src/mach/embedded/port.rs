@@ -97,8 +97,10 @@ pub(super) struct Port {
     pub(super) halted: bool,
     /// Send-once rights that were given back meanwhile.
     pub(super) onces_due: u32,
+    /// Bytes of messages that wait meanwhile, and count as waiting for the link.
+    pub(super) halted_bytes: usize,
     /// The port is coming here: what is sent to it before all of it has come waits, since what is on its way goes first.
-    pub(super) arriving: Option<Box<VecDeque<Message>>>,
+    pub(super) arriving: Option<VecDeque<Message>>,
 }
 
 impl Port {
@@ -129,6 +131,7 @@ impl Port {
             imported: 0,
             halted: false,
             onces_due: 0,
+            halted_bytes: 0,
             arriving: None,
         }
     }

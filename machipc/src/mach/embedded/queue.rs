@@ -23,7 +23,9 @@ impl Kernel {
                 // A message to a send right that was not sent here: the port has moved on, and it is passed on as there is credit.
                 let relayed = matches!(message.destination, Right::Send(_));
                 let state = self.port(id);
-                if state.halted || relayed && state.is_full() {
+                if state.halted {
+                    self.keep_halted(id, link, message);
+                } else if relayed && state.is_full() {
                     self.port_mut(id).queue.push_back(message);
                 } else {
                     self.pass_on(id, link, export, message);

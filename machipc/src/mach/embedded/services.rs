@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::bootstrap::{self, Claim};
 use super::kernel::{Doomed, Kernel};
 use super::link::handshake::{self, Hello, Welcome};
-use super::link::{Frame, Introduced, Memory, create_memory};
+use super::link::{Frame, Handshake, Introduced, Memory, create_memory};
 use super::message::{Carried, Right};
 use super::poll::Key;
 use super::port::{Home, PortId};
@@ -24,6 +24,8 @@ use crate::mach::{
 const ANSWER: Duration = Duration::from_secs(10);
 /// Connections that may be silent at the same time; the oldest goes first.
 const SILENT_MAX: usize = 256;
+/// The same for connections of those who were introduced. A port's former owner introduces all who hold rights to it at once.
+const INTRODUCED_MAX: usize = 4096;
 
 /// Connections that are taken from one listener before others have their turn.
 const ACCEPTED_AT_ONCE: usize = 16;
@@ -209,16 +211,21 @@ impl Kernel {
     }
 
     /// Silent connections must not keep others out: the process that has most of them loses its oldest.
-    pub(super) fn make_room_for_handshake(&mut self) {
-        while self.links.handshakes.len() >= SILENT_MAX {
+    pub(super) fn make_room_for_handshake(&mut self, introduced: bool) {
+        let limit = if introduced { INTRODUCED_MAX } else { SILENT_MAX };
+        let rivals = |handshake: &Handshake| handshake.introduced.is_some() == introduced;
+        while self.links.handshakes.len() >= limit {
+            let alike = || self.links.handshakes.iter().filter(|(_, handshake)| rivals(handshake));
+            if alike().count() < limit {
+                return;
+            }
             let mut counts = BTreeMap::<u32, usize>::new();
-            for (_, handshake) in self.links.handshakes.iter() {
+            for (_, handshake) in alike() {
                 *counts.entry(handshake.peer).or_default() += 1;
             }
             let rank = |peer: &u32| counts.get(peer).copied().unwrap_or(0);
-            let all = self.links.handshakes.iter();
-            let Some((key, _)) =
-                all.min_by_key(|(_, handshake)| (std::cmp::Reverse(rank(&handshake.peer)), handshake.since))
+            let Some((key, _)) = alike()
+                .min_by_key(|(_, handshake)| (std::cmp::Reverse(rank(&handshake.peer)), handshake.since))
             else {
                 return;
             };
@@ -291,6 +298,9 @@ impl Kernel {
                 };
                 self.watch_link(link);
                 self.hold_link(link);
+                if introduced {
+                    self.let_pass(link);
+                }
                 (link, None)
             }
         };

@@ -525,7 +525,9 @@ fn end_receive(kernel: &mut Kernel, id: WaiterId, woken: Woken) -> Received<Take
             let name = kernel.ports.get(port.0).and_then(|port| port.name).unwrap_or(MACH_PORT_NULL);
             Received::TooLarge { name, size }
         }
-        Some(Outcome::PortChanged | Outcome::Sent | Outcome::Moving(..)) => Received::Code(MACH_RCV_PORT_CHANGED),
+        Some(Outcome::PortChanged | Outcome::Sent | Outcome::Moving(..)) => {
+            Received::Code(MACH_RCV_PORT_CHANGED)
+        }
         None => {
             match waiter.awaited {
                 Awaited::Set(set) => kernel.set_mut(set).receivers.retain(|&waiting| waiting != id),

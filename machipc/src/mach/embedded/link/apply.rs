@@ -93,6 +93,7 @@ impl Kernel {
                     let socket = fds.take()?;
                     self.apply_introduce(id, export, Some(once), socket)?;
                 }
+                Frame::Bye => self.apply_bye(id),
                 Frame::Halt { export, serial } => self.apply_halt(id, export, serial)?,
                 Frame::Halted { export, serial } => self.apply_halted(id, export, serial)?,
                 Frame::Resume { export } => self.apply_resume(id, export)?,
@@ -172,6 +173,7 @@ impl Kernel {
     pub(super) fn apply_dead(&mut self, id: u32, export: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         if let Some(port) = link.imports.remove(&export) {
+            self.settle_halted(port);
             let count = self.port(port).imported;
             self.post(id, Frame::Release { export, count });
             self.kill_port(port);
@@ -179,6 +181,7 @@ impl Kernel {
         }
         // A send-once right; one that has just been used is not found.
         if let Some(port) = link.onces.remove(&export) {
+            self.settle_halted(port);
             self.post(id, Frame::ReleaseOnce { export });
             self.kill_port(port);
         }
@@ -291,7 +294,7 @@ impl Kernel {
         socket: OwnedFd,
         introduced: Option<Introduced>,
     ) -> Option<u32> {
-        self.make_room_for_handshake();
+        self.make_room_for_handshake(introduced.is_some());
         let peer = handshake::creator(&socket);
         let usable = peer.is_some();
         let handshake =
@@ -571,9 +574,7 @@ impl Kernel {
                 };
                 return Ok(socket.map_or(Carried::Dead, |socket| self.meet(socket, once, identity)));
             }
-            WireRight::Moved { export } => {
-                self.complete_move(id, export)?
-            }
+            WireRight::Moved { export } => self.complete_move(id, export)?,
             WireRight::File => match fds.take()? {
                 Some(file) => self.make_file_right(Arc::new(file)),
                 None => return Ok(Carried::Dead),
@@ -681,6 +682,7 @@ impl Kernel {
         let (memory, ends) = super::create_memory().ok()?;
         handshake::greet(&socket, &self.links.nonce, b"", &memory).ok()?;
         let id = self.add_link(socket, Memory::Ours(ends), None)?;
+        self.let_pass(id);
         self.watch_link(id);
         Some(id)
     }

@@ -28,6 +28,7 @@ pub(super) const HALTED: u8 = 14;
 pub(super) const RESUME: u8 = 15;
 pub(super) const REDIRECT: u8 = 16;
 pub(super) const REFER: u8 = 17;
+pub(super) const BYE: u8 = 18;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -88,6 +89,8 @@ pub(in super::super) enum Frame {
     Redirect { export: u32 },
     /// As an introduction to a send right, for a former owner of the port: that many of the sender's send-once rights go with it.
     Refer { export: u32, once: u32 },
+    /// The writer has nothing of the peer's and has given it nothing: if that is so on both sides the link may end.
+    Bye,
 }
 
 impl Frame {
@@ -110,6 +113,7 @@ impl Frame {
             Frame::Resume { export } => (RESUME, 0, export, 0, none),
             Frame::Redirect { export } => (REDIRECT, 1, export, 0, none),
             Frame::Refer { export, once } => (REFER, 1, export, once, none),
+            Frame::Bye => (BYE, 0, 0, 0, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD) { 24 } else { 8 };
         let mut bytes = [0; 32];
@@ -147,6 +151,7 @@ impl Frame {
             RESUME => Frame::Resume { export },
             REDIRECT => Frame::Redirect { export },
             REFER => Frame::Refer { export, once: count },
+            BYE => Frame::Bye,
             _ => return None,
         })
     }

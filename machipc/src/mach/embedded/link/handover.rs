@@ -20,7 +20,7 @@ use super::super::kernel::{Doomed, Kernel};
 use super::super::message::{Message, Right};
 use super::super::port::{Home, PortId};
 use super::super::wait::{Outcome, WaiterId};
-use super::{Breach, Export, Frame, Halt, Introduced, WAITING_FDS_MAX};
+use super::{Breach, Export, Frame, Halt, Introduced, WAITING_BYTES_MAX, WAITING_FDS_MAX};
 
 impl Kernel {
     // ---- The owner that gives a port away
@@ -190,7 +190,8 @@ impl Kernel {
         (owner, export): (u32, u32),
         once: Option<u32>,
     ) {
-        let full = |link: Option<&mut super::Link>| link.is_some_and(|l| l.waiting_fds >= WAITING_FDS_MAX / 2);
+        let full =
+            |link: Option<&mut super::Link>| link.is_some_and(|l| l.waiting_fds >= WAITING_FDS_MAX / 2);
         if full(self.links.get_mut(holder)) || full(self.links.get_mut(owner)) {
             self.links.unredirected.push(port);
             return;
@@ -299,7 +300,12 @@ impl Kernel {
     }
 
     /// The port's owner has given it away: the right goes over to whoever is at the other end of the socket.
-    pub(super) fn apply_redirect(&mut self, id: u32, export: u32, socket: Option<OwnedFd>) -> Result<(), Breach> {
+    pub(super) fn apply_redirect(
+        &mut self,
+        id: u32,
+        export: u32,
+        socket: Option<OwnedFd>,
+    ) -> Result<(), Breach> {
         // A right that was given back meanwhile needs no new owner: the socket closes.
         let Some(port) = self.imported(id, export) else { return Ok(()) };
         if !self.port(port).halted {
@@ -309,6 +315,7 @@ impl Kernel {
             // No memory or descriptor is left for a link: the right is as good as dead.
             return self.apply_dead(id, export);
         };
+        self.settle_halted(port);
         let state = self.port_mut(port);
         (state.home, state.escrow) = (Home::Link { link: new, export: 0 }, None);
         // Credit for one message is this side's to assume (see `welcome`).
@@ -329,8 +336,35 @@ impl Kernel {
         Ok(())
     }
 
+    /// Keeps a message that cannot be refused and must not be sent now.
+    pub(in super::super) fn keep_halted(&mut self, port: PortId, owner: u32, message: Message) {
+        let bytes = message.size() as usize + message.memory();
+        let state = self.port_mut(port);
+        state.halted_bytes += bytes;
+        state.queue.push_back(message);
+        // An owner that never says more is one that does not read: senders are refused, and in the end the link goes.
+        if let Some(link) = self.links.get_mut(owner) {
+            link.waiting_bytes += bytes;
+            if link.waiting_bytes > 2 * WAITING_BYTES_MAX {
+                self.doomed.push(Doomed::Link(owner));
+            }
+        }
+    }
+
+    /// What was kept waits for the owner no longer.
+    pub(super) fn settle_halted(&mut self, port: PortId) {
+        let state = self.port_mut(port);
+        let bytes = core::mem::take(&mut state.halted_bytes);
+        if let Home::Link { link, .. } = state.home
+            && let Some(link) = self.links.get_mut(link)
+        {
+            link.waiting_bytes -= bytes;
+        }
+    }
+
     /// Ends a halt.
     fn go_on(&mut self, port: PortId) {
+        self.settle_halted(port);
         let state = self.port_mut(port);
         state.halted = false;
         for _ in 0..core::mem::take(&mut state.onces_due) {

@@ -4,6 +4,8 @@
 //! what it was given (`exports`); anything else is a breach that ends the link, and only the link.
 
 mod apply;
+mod credit;
+mod ending;
 mod frame;
 mod handover;
 pub(super) mod handshake;
@@ -26,7 +28,7 @@ pub(super) use frame::{Frame, Identity, NO_IDENTITY};
 pub(super) use ring::Watch;
 
 use super::kernel::{Doomed, Kernel};
-use super::message::{Message, Right, Sender};
+use super::message::{Right, Sender};
 use super::poll::Poller;
 use super::port::PortId;
 use super::recycle;
@@ -205,6 +207,10 @@ pub(super) struct Link {
     held_here: Arc<AtomicUsize>,
     /// The peer broke the protocol: nothing is read from it any more.
     broken: bool,
+    /// The link came to be by an introduction. It ends when neither side has anything of the other's.
+    passing: bool,
+    /// The peer was told that this side has nothing of it.
+    said_bye: bool,
 }
 
 impl Link {
@@ -690,15 +696,9 @@ impl Kernel {
             waiting_fds: 0,
             held_here: Arc::default(),
             broken: false,
+            passing: false,
+            said_bye: false,
         })
-    }
-
-    /// The peer of an introduction has assumed credit for one message, where the port's limit grants none.
-    pub(super) fn grant_one(&mut self, id: u32, export: u32) {
-        let link = self.links.get_mut(id);
-        if let Some(Export::Send { granted, .. }) = link.and_then(|link| link.export(export)) {
-            *granted = 1;
-        }
     }
 
     /// The link's socket.
@@ -810,6 +810,7 @@ impl Kernel {
             }
             self.doomed.push(Doomed::Link(id));
         }
+        self.part_from(id);
         applied.is_ok()
     }
 
@@ -836,109 +837,6 @@ impl Kernel {
             let Some(link) = self.links.get_mut(id) else { return };
             if link.broken || link.rx.position().wrapping_sub(start) >= ring::CAPACITY {
                 break;
-            }
-        }
-    }
-
-    /// The link has ended: what the peer held is released, what we held of it is dead.
-    pub(super) fn close_link(&mut self, id: u32) {
-        let Some(mut link) = self.links.remove(id) else { return };
-        self.forget_socket(&link.socket);
-        let imported: Vec<PortId> = link.imports.into_values().chain(link.onces.into_values()).collect();
-        // Held meanwhile: the death of one may use up the last right to another.
-        for &port in &imported {
-            self.port_mut(port).send_once_rights += 1;
-        }
-        for &port in &imported {
-            if !self.revive(port, id, &mut link.exports) {
-                self.kill_port(port);
-            }
-        }
-        for port in imported {
-            self.spend_send_once(port);
-        }
-        for incoming in link.moved.into_values() {
-            // Its receive right was in a message that never came.
-            self.doomed.push(Doomed::Right(Right::Receive(incoming.port)));
-            for (_, Introduced { right, onces }) in incoming.introduced {
-                let port = right.port();
-                self.doomed.push(Doomed::Right(right));
-                self.doomed.extend((0..onces).map(|_| Doomed::Right(Right::SendOnce(port))));
-            }
-        }
-        let mut exports = link.exports;
-        for (number, export) in exports.drain().into_iter().chain(link.assigned) {
-            match export {
-                Export::Send { port, once, .. } => {
-                    self.drop_export(port, id, number);
-                    for _ in 0..once {
-                        self.release(Right::SendOnce(port));
-                    }
-                    self.release(Right::Send(port));
-                }
-                Export::Once { port, halt: Halt::Redirected } => {
-                    // The right has gone to the port's owner; what is left stood for the peer's word that it let go.
-                    self.drop_export(port, id, number);
-                    self.spend_send_once(port);
-                }
-                Export::Once { port, .. } => {
-                    self.drop_export(port, id, number);
-                    self.release(Right::SendOnce(port));
-                }
-            }
-        }
-        self.wake_movers();
-    }
-
-    // ---- Credit
-
-    /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
-    pub(super) fn return_credit(&mut self, message: &mut Message) {
-        if let Some((id, export)) = message.credit.take() {
-            self.return_credit_of(id, export, message.destination.port());
-        }
-    }
-
-    fn return_credit_of(&mut self, id: u32, export: u32, destination: PortId) {
-        let limit = self.port(destination).queue_limit;
-        // The former owner keeps copies of what is not received, and credit tells it.
-        let prompt = self.port(destination).port_destroyed.is_some();
-        let Some(link) = self.links.get_mut(id) else { return };
-        let Some(Export::Send { port, granted, queued, owed, .. }) = link.export(export) else {
-            return;
-        };
-        if *port != destination {
-            return;
-        }
-        *queued = queued.saturating_sub(1);
-        *owed += 1;
-        // A peer without credit waits for it; else credit goes back in batches.
-        if *owed >= (limit / 4).max(1) || *granted == 0 || prompt {
-            // With a lowered limit the peer has had more than its due, and what is owed is written off.
-            let count = (*owed).min(limit.saturating_sub(*granted + *queued));
-            *owed = 0;
-            if count > 0 {
-                *granted += count;
-                self.post(id, Frame::Credit { export, count });
-            }
-        }
-    }
-
-    /// The queue limit has changed: peers that hold send rights get more credit, or are asked for what they have not used.
-    pub(super) fn regrant(&mut self, id: PortId) {
-        let limit = self.port(id).queue_limit;
-        for (link_id, export) in self.port(id).exports.clone() {
-            let Some(link) = self.links.get_mut(link_id) else { continue };
-            let Some(Export::Send { granted, queued, owed, .. }) = link.export(export) else {
-                continue;
-            };
-            let out = *granted + *owed + *queued;
-            if limit > out {
-                *granted += limit - out;
-                self.post(link_id, Frame::Credit { export, count: limit - out });
-            } else if out > limit && *granted > 0 {
-                let count = (out - limit).min(*granted);
-                self.post(link_id, Frame::Revoke { export, count });
             }
         }
     }

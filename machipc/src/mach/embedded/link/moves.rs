@@ -36,7 +36,7 @@ impl Kernel {
         while let Some(step) = steps.pop() {
             match step {
                 Step::Announce(port) => {
-                    let queue = self.announce(id, port);
+                    let queue = self.announce_move(id, port);
                     steps.extend(queue.into_iter().rev().map(|message| Step::Queued(port, message)));
                 }
                 Step::Queued(port, message) => {
@@ -54,7 +54,7 @@ impl Kernel {
     }
 
     /// Announces that a port moves to a link's peer. From here on it is a distant port. Returns what was in its queue.
-    fn announce(&mut self, id: u32, port: PortId) -> VecDeque<Message> {
+    fn announce_move(&mut self, id: u32, port: PortId) -> VecDeque<Message> {
         let mut fds: Vec<OwnedFd> = Vec::new();
         let state = self.port_mut(port);
         let (no_senders, port_destroyed) = (state.no_senders.take(), state.port_destroyed.take());
@@ -181,7 +181,7 @@ impl Kernel {
         };
         let state = self.port_mut(port);
         state.queue_limit = limit;
-        state.arriving = Some(Box::new(core::mem::take(&mut state.queue)));
+        state.arriving = Some(core::mem::take(&mut state.queue));
         state.send_rights += 1;
         state.send_once_rights += once;
         state.exports.push((id, export));
@@ -190,7 +190,8 @@ impl Kernel {
             self.links.identities.insert(identity, port);
         }
         let granted = limit.saturating_sub(queued);
-        let assigned = Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued, halt: Halt::No };
+        let assigned =
+            Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued, halt: Halt::No };
         let link = self.links.get_mut(id).ok_or(Breach)?;
         link.moved_once += once;
         link.assigned.insert(export, assigned);
@@ -211,7 +212,7 @@ impl Kernel {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         let Incoming { port, introduced } = link.moved.remove(&export).ok_or(Breach)?;
         let late = self.port_mut(port).arriving.take();
-        for message in late.into_iter().flat_map(|late| *late) {
+        for message in late.into_iter().flatten() {
             self.deliver(port, message);
         }
         // A port that has come home to a former owner.
@@ -226,6 +227,7 @@ impl Kernel {
     /// A port that this task held rights to becomes its own. The rights that it had of the former owner go back.
     fn bring_home(&mut self, port: PortId) {
         let Home::Link { link, export } = self.port(port).home else { return };
+        self.settle_halted(port);
         let state = self.port_mut(port);
         let (count, credits) = (core::mem::take(&mut state.imported), state.credits);
         (state.home, state.credits, state.sequence, state.make_send_count) = (Home::Space, 0, 0, 0);

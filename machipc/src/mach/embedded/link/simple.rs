@@ -11,7 +11,7 @@ use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
 use super::frame::{self, ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_SEND};
-use super::{Breach, Export, FRAMES_AT_ONCE, Link, SCANNED};
+use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, SCANNED};
 use crate::mach::{
     MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MOVE_SEND, MACH_MSGH_BITS, MACH_MSGH_BITS_USER,
     MACH_PORT_NULL, mach_msg_header_t, mach_msg_option_t,
@@ -148,6 +148,8 @@ impl Kernel {
             return Ok(false);
         }
         match link.exports.get_mut(export) {
+            // Who has stopped, and sends all the same, breaks a rule.
+            Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(false),
             Some(Export::Send { port: to, granted, queued, .. }) if *to == port && *granted > 0 => {
                 *granted -= 1;
                 *queued += 1;

@@ -1,0 +1,67 @@
+//! Credit: how many messages a peer may send to a port before one of its own has been received.
+
+use super::super::kernel::Kernel;
+use super::super::message::Message;
+use super::super::port::PortId;
+use super::{Export, Frame};
+
+impl Kernel {
+    /// The peer of an introduction has assumed credit for one message, where the port's limit grants none.
+    pub(in super::super) fn grant_one(&mut self, id: u32, export: u32) {
+        let link = self.links.get_mut(id);
+        if let Some(Export::Send { granted, .. }) = link.and_then(|link| link.export(export)) {
+            *granted = 1;
+        }
+    }
+
+    /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
+    pub(in super::super) fn return_credit(&mut self, message: &mut Message) {
+        if let Some((id, export)) = message.credit.take() {
+            self.return_credit_of(id, export, message.destination.port());
+        }
+    }
+
+    pub(super) fn return_credit_of(&mut self, id: u32, export: u32, destination: PortId) {
+        let limit = self.port(destination).queue_limit;
+        // The former owner keeps copies of what is not received, and credit tells it.
+        let prompt = self.port(destination).port_destroyed.is_some();
+        let Some(link) = self.links.get_mut(id) else { return };
+        let Some(Export::Send { port, granted, queued, owed, .. }) = link.export(export) else {
+            return;
+        };
+        if *port != destination {
+            return;
+        }
+        *queued = queued.saturating_sub(1);
+        *owed += 1;
+        // A peer without credit waits for it; else credit goes back in batches.
+        if *owed >= (limit / 4).max(1) || *granted == 0 || prompt {
+            // With a lowered limit the peer has had more than its due, and what is owed is written off.
+            let count = (*owed).min(limit.saturating_sub(*granted + *queued));
+            *owed = 0;
+            if count > 0 {
+                *granted += count;
+                self.post(id, Frame::Credit { export, count });
+            }
+        }
+    }
+
+    /// The queue limit has changed: peers that hold send rights get more credit, or are asked for what they have not used.
+    pub(in super::super) fn regrant(&mut self, id: PortId) {
+        let limit = self.port(id).queue_limit;
+        for (link_id, export) in self.port(id).exports.clone() {
+            let Some(link) = self.links.get_mut(link_id) else { continue };
+            let Some(Export::Send { granted, queued, owed, .. }) = link.export(export) else {
+                continue;
+            };
+            let out = *granted + *owed + *queued;
+            if limit > out {
+                *granted += limit - out;
+                self.post(link_id, Frame::Credit { export, count: limit - out });
+            } else if out > limit && *granted > 0 {
+                let count = (out - limit).min(*granted);
+                self.post(link_id, Frame::Revoke { export, count });
+            }
+        }
+    }
+}
