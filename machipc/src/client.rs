@@ -432,7 +432,7 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     fn dialect() -> Dialect {
-        Dialect { name: std::any::type_name::<M>().to_owned(), fingerprint: M::fingerprint() }
+        Dialect::of::<M>()
     }
 
     fn trace(&self, text: impl FnOnce() -> String) {

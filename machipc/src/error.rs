@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::mach;
-use crate::message::{DecodeError, EncodeError};
+use crate::message::{DecodeError, Differences, EncodeError, MachMessage, Schema};
 use crate::port::MachError;
 use crate::port::bootstrap::BootstrapError;
 
@@ -87,15 +87,17 @@ pub enum Error {
 
     /// Host and client were built from different message types.
     #[error(
-        "{endpoint:?}: this side speaks {ours}, the host speaks {theirs}: build both from the same message types"
+        "{endpoint:?}: client and host were built from different definitions: {differences} (this side's is {ours}, the host's is {theirs}): build both from the same definition, or mark what is new with `#[mach(since = …)]`"
     )]
     Fingerprint {
         /// Whose host it was.
         endpoint: String,
+        /// What differs, in words.
+        differences: Differences,
         /// This side's type.
-        ours: Dialect,
+        ours: Box<Dialect>,
         /// The host's type.
-        theirs: Dialect,
+        theirs: Box<Dialect>,
     },
 
     /// The host knows no variant of this id, or of this tag inside the message.
@@ -168,13 +170,16 @@ pub enum Error {
     },
 }
 
-/// A message type as one side knows it: its Rust name, and the number made of all names and types inside.
+/// A message type as one side knows it: its Rust name, the number made of all names and types inside, and their description.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Dialect {
     /// The type's path in that side's program.
     pub name: String,
     /// The schema fingerprint.
     pub fingerprint: u64,
+    /// The text of the [schema](crate::message::Schema), of which the fingerprint is made. The host's is empty when it was too long.
+    pub schema: String,
 }
 
 /// A message that did not leave, and why. The message is whole: its rights, files and memory are still in it.
@@ -225,6 +230,20 @@ impl Error {
 }
 
 impl Error {
+    /// The host called `name` speaks something else. What it says of itself is bounded and harmless afterwards.
+    pub(crate) fn fingerprint(
+        endpoint: String,
+        ours: Dialect,
+        name: &str,
+        fingerprint: u64,
+        schema: &str,
+    ) -> Self {
+        let differences = Differences::between(&ours.schema, schema);
+        let schema = if schema.len() <= Differences::TEXT_MAX { schema.to_owned() } else { String::new() };
+        let theirs = Dialect { name: Differences::shown(name), fingerprint, schema };
+        Self::Fingerprint { endpoint, differences, ours: Box::new(ours), theirs: Box::new(theirs) }
+    }
+
     /// A service that could not be taken or found, for a reason without a variant of its own.
     pub(crate) fn from_bootstrap(endpoint: String, error: BootstrapError) -> Self {
         match error {
@@ -245,6 +264,14 @@ fn name_taken(endpoint: &str, source: &MachError) -> String {
         format!(
             "{endpoint:?} has a host already, and a name has one host at a time: stop that one or take another name ({source})"
         )
+    }
+}
+
+impl Dialect {
+    /// This side's own.
+    pub(crate) fn of<M: MachMessage>() -> Self {
+        let name = std::any::type_name::<M>().to_owned();
+        Self { name, fingerprint: M::fingerprint(), schema: Schema::of::<M>().text() }
     }
 }
 

@@ -200,7 +200,7 @@ pub use machipc_derive::MachMessage;
 ///
 /// | word on a variant | meaning |
 /// |---|---|
-/// | `id = 7` | The `msgh_id`, from 0 to `0x7fff_ffff`, instead of the one made of the name. The variant can then be renamed. Mach's notifications have 64 to 72, and `0x2000_0000` and `0x3000_0000` are this crate's. |
+/// | `id = 7` | The `msgh_id`, from 0 to `0x7fff_ffff`, instead of the one made of the name. The variant can then be renamed. Mach's notifications have 64 to 72, and `0x2000_0000` to `0x2000_00ff` and `0x3000_0000` are this crate's. |
 /// | `since = 2` | It came later: it is not in the fingerprint, so that older peers stay compatible. They answer it with [`Error::Unsupported`](crate::Error::Unsupported). |
 /// | `method = name` | What the client's method is called, instead of the variant's name in snake case. |
 ///

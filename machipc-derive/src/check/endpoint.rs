@@ -14,6 +14,7 @@ pub const CLIENT_METHODS: &[&str] =
 const RESERVED_IDS: &[(std::ops::RangeInclusive<i32>, &str)] = &[
     (64..=72, "Mach's notifications"),
     (0x2000_0000..=0x2000_0000, "replies"),
+    (0x2000_0001..=0x2000_00ff, "messages of the library's own"),
     (0x3000_0000..=0x3000_0000, "messages that belong to no endpoint"),
 ];
 

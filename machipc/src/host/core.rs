@@ -2,11 +2,11 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::context::{Context, Shared};
-use crate::error::Error;
+use crate::error::{Dialect, Error};
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::Sender;
@@ -25,6 +25,8 @@ pub(crate) struct Core<M: MachMessage + 'static> {
     /// This process, as its own messages show it.
     pub(super) own: Sender,
     pub(super) fingerprint: u64,
+    /// What this side speaks, for peers that speak something else. Made with the first of them.
+    dialect: OnceLock<Dialect>,
     /// The context of one-way messages on the short cut.
     local: Context,
     /// What happened on the short cut.
@@ -46,6 +48,7 @@ impl<M: MachMessage + 'static> Core<M> {
             policy,
             own,
             fingerprint: M::fingerprint(),
+            dialect: OnceLock::new(),
             local: Context::new(shared.clone(), own, true),
             shared,
             direct: Counters::default(),
@@ -95,6 +98,10 @@ impl<M: MachMessage + 'static> Core<M> {
         self.direct.add_to(&mut stats);
         self.counters.iter().for_each(|counters| counters.add_to(&mut stats));
         stats
+    }
+
+    pub(super) fn dialect(&self) -> &Dialect {
+        self.dialect.get_or_init(Dialect::of::<M>)
     }
 
     pub(crate) fn endpoint(&self) -> Arc<str> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::context::Context;
 use crate::error::Error;
 use crate::logger::LogLevel;
-use crate::message::{DecodeError, MachMessage};
+use crate::message::{Decode, DecodeError, MachMessage};
 use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, Received, Sender};
 use crate::reply::wire::{self, Refusal, Why};
-use crate::reply::{Outbox, decoding, salvaged};
+use crate::reply::{Outbox, Reply, decoding, salvaged};
 
 use super::UNNAMED;
 use super::complaint::Complaints;
@@ -120,6 +120,9 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
             return self.refuse(received, Cause::Denied, &format_args!("the peer policy does not admit it"));
         }
         let id = received.id();
+        if id == wire::COMPARE_ID {
+            return self.compare(received);
+        }
         let name = std::any::type_name::<M>();
         let (decoded, deadline) = decoding(|| {
             // Our decoders do not panic, but a message type may bring one of its own.
@@ -148,6 +151,15 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
         }
     }
 
+    /// Tells a client that connects whether it was built from the same definition.
+    fn compare(&mut self, received: &Received<'_>) {
+        let name = std::any::type_name::<M>();
+        match received.decode_with(name, self.core.fingerprint, |input| Reply::<()>::decode(input)) {
+            Ok(reply) => drop(reply.send(())),
+            Err(error) => self.refuse(received, cause_of(&error), &error),
+        }
+    }
+
     /// Counts a message that is not handled, writes about it, and tells whoever waits for an answer.
     fn refuse(&mut self, received: &Received<'_>, cause: Cause, reason: &dyn std::fmt::Display) {
         self.counters.count_refused(cause);
@@ -162,7 +174,7 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
         );
         let Some(right) = received.take_reply().or_else(salvaged) else { return };
         let refusal = match cause {
-            Cause::Foreign => Refusal::foreign(std::any::type_name::<M>(), self.core.fingerprint),
+            Cause::Foreign => Refusal::foreign(self.core.dialect().clone()),
             Cause::Denied => Refusal::new(Why::Denied, String::new()),
             Cause::Unsupported => Refusal::new(Why::Unsupported, reason.to_string()),
             Cause::Malformed | Cause::TooLarge => Refusal::new(Why::Rejected, reason.to_string()),

@@ -1,7 +1,7 @@
 //! Answers as messages: the reply itself, or why there is none.
 
 use crate::error::{Dialect, Error};
-use crate::message::{DecodeError, Encode, EncodeError, Schema};
+use crate::message::{Decode, DecodeError, Encode, EncodeError, Schema};
 use crate::port::{Deadline, MachError, MessageBuffer, Notification, Outgoing, Received, ReplyRight};
 use crate::scratch;
 
@@ -11,6 +11,9 @@ use super::ReplyValue;
 pub(crate) const REPLY_ID: i32 = 0x2000_0000;
 /// The id of a message that says why a call is not answered.
 pub(crate) const REFUSAL_ID: i32 = 0x2000_0001;
+/// The id of a request that every host answers itself, with nothing: whether both sides have the same definition shows on the way, as
+/// with any message.
+pub(crate) const COMPARE_ID: i32 = 0x2000_0002;
 
 /// What errors of an answer call whoever waits for it.
 pub(super) const CALLER: &str = "the caller";
@@ -22,7 +25,12 @@ pub(crate) struct Refusal {
     fingerprint: u64,
     /// The host's words.
     text: String,
+    /// The text of the host's schema, where that is what differs.
+    schema: String,
 }
+
+/// A refusal's bytes.
+type Wire<'a> = (u32, u64, &'a str, &'a str);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -41,12 +49,12 @@ impl Refusal {
 
     /// The message was not understood or not wanted.
     pub(crate) fn new(why: Why, text: String) -> Self {
-        Self { why, fingerprint: 0, text }
+        Self { why, fingerprint: 0, text, schema: String::new() }
     }
 
-    /// The host was built from other types: its own is `name`.
-    pub(crate) fn foreign(name: &str, fingerprint: u64) -> Self {
-        Self { why: Why::Foreign, fingerprint, text: name.to_owned() }
+    /// The host was built from other types: its own are these.
+    pub(crate) fn foreign(host: Dialect) -> Self {
+        Self { why: Why::Foreign, fingerprint: host.fingerprint, text: host.name, schema: host.schema }
     }
 }
 
@@ -83,8 +91,9 @@ pub(super) fn unencodable(right: ReplyRight, source: EncodeError) -> Error {
 
 /// Tells the caller that there will be no answer. Whether it still listens does not matter.
 pub(crate) fn refuse(right: ReplyRight, refusal: &Refusal) {
-    let value = (refusal.why as u32, refusal.fingerprint, refusal.text.as_str());
-    let fingerprint = Schema::fingerprint_of::<(u32, u64, &str)>();
+    let value: Wire<'_> =
+        (refusal.why as u32, refusal.fingerprint, refusal.text.as_str(), refusal.schema.as_str());
+    let fingerprint = Schema::fingerprint_of::<Wire<'_>>();
     scratch::with(|scratch| {
         // If it cannot be sent, dropping the right tells the caller as much as can be told.
         if let Ok(outgoing) =
@@ -134,15 +143,14 @@ fn read_refusal(
     endpoint: &str,
     ours: impl FnOnce() -> Dialect,
 ) -> Result<Error, DecodeError> {
-    let (why, fingerprint, reason) =
-        received.decode_with("a refusal", Schema::fingerprint_of::<(u32, u64, &str)>(), |input| {
-            <(u32, u64, String) as crate::message::Decode>::decode(input)
-        })?;
-    let endpoint = endpoint.to_owned();
+    let (why, fingerprint, reason, schema) =
+        received
+            .decode_with("a refusal", Schema::fingerprint_of::<Wire<'_>>(), |input| Wire::decode(input))?;
+    let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
     Ok(match why {
         why if why == Why::Dropped as u32 => Error::ReplyDropped { endpoint },
         why if why == Why::Foreign as u32 => {
-            Error::Fingerprint { endpoint, ours: ours(), theirs: Dialect { name: reason, fingerprint } }
+            Error::fingerprint(endpoint, ours(), &reason, fingerprint, schema)
         }
         why if why == Why::Unsupported as u32 => Error::Unsupported { endpoint, reason },
         why if why == Why::Denied as u32 => Error::Denied { endpoint },

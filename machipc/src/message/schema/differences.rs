@@ -21,12 +21,13 @@ const LINES_MAX: usize = 8;
 const SHOWN: usize = 80;
 /// As many fields are listed.
 const FIELDS_SHOWN: usize = 16;
-/// A description of more bytes than this is not looked at.
-const TEXT_MAX: usize = 256 * 1024;
 /// As many pairs of types are compared. Each compares within one line of either text.
 const PAIRS_MAX: usize = 4096;
 
 impl Differences {
+    /// A description of more bytes than this is not looked at.
+    pub(crate) const TEXT_MAX: usize = 256 * 1024;
+
     /// Each difference, as a phrase without a full stop.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(String::as_str)
@@ -37,11 +38,12 @@ impl Differences {
         self.lines.is_empty()
     }
 
-    pub(super) fn between(ours: &str, theirs: &str) -> Self {
+    /// What differs between two texts.
+    pub(crate) fn between(ours: &str, theirs: &str) -> Self {
         if ours == theirs {
             return Self::default();
         }
-        if theirs.len() > TEXT_MAX {
+        if theirs.len() > Self::TEXT_MAX {
             return Self::only("the host's description of its messages is too large to be compared");
         }
         let (ours, theirs) = (Parts::of(ours), Parts::of(theirs));
@@ -57,6 +59,11 @@ impl Differences {
             return Self::only("the definitions differ in what their parts do not show");
         }
         comparison.found
+    }
+
+    /// What a peer may have written, made harmless and short.
+    pub(crate) fn shown(text: &str) -> String {
+        shown(text)
     }
 
     fn only(line: &str) -> Self {
