@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
         "driver",
         "endpoint",
         "error",
+        "family",
         "host",
         "logger",
         "macros",

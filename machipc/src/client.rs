@@ -256,6 +256,11 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
+    /// Makes a client of a right to the host of an endpoint whose name is known.
+    pub(crate) fn through(right: SendRight<M>, endpoint: &str) -> Self {
+        Self { endpoint: endpoint.into(), ..Self::from_right(right) }
+    }
+
     pub(crate) fn local(core: Arc<Core<M>>) -> Self {
         let endpoint = core.endpoint();
         Self::to(Link::Local(core), endpoint)

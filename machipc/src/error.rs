@@ -147,6 +147,22 @@ pub enum Error {
         source: DecodeError,
     },
 
+    /// The parent process has handed this one no such host.
+    #[error(
+        "the parent of this process handed it no host of {endpoint:?}, or it has been taken: the parent calls `Host::hand_to` for each command, and the client is made once and cloned"
+    )]
+    NotHanded {
+        /// The endpoint that was asked for.
+        endpoint: String,
+    },
+
+    /// The child process has been handed a host of this endpoint already.
+    #[error("the command has been handed a host of {endpoint:?} already: a child has one for each endpoint")]
+    HandedAlready {
+        /// The endpoint.
+        endpoint: String,
+    },
+
     /// The caller has given up: nobody waits for this reply.
     #[error("nobody waits for this reply any more: the caller has given up or died")]
     CallerGone,
@@ -214,6 +230,8 @@ impl Error {
             | Self::Denied { endpoint }
             | Self::Encode { endpoint, .. }
             | Self::Decode { endpoint, .. }
+            | Self::NotHanded { endpoint }
+            | Self::HandedAlready { endpoint }
             | Self::Thread { endpoint, .. }
             | Self::Mach { endpoint, .. } => Some(endpoint),
             Self::NoName { .. } | Self::CallerGone => None,

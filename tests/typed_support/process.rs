@@ -21,15 +21,8 @@ impl Peer {
 
     /// [`start`](Self::start), with these variables in its environment.
     pub fn start_in(role: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let words = [&[role], arguments].concat().join("\n");
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["peer", "--exact", "--nocapture", "--test-threads=1"])
-            .env(ROLE, words)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = command(role, arguments);
+        let child = command.envs(environment.iter().copied()).spawn().unwrap();
         Self { child }
     }
 
@@ -69,6 +62,18 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What starts this binary again to run only the test called `peer`.
+pub fn command(role: &str, arguments: &[&str]) -> Command {
+    let words = [&[role], arguments].concat().join("\n");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["peer", "--exact", "--nocapture", "--test-threads=1"])
+        .env(ROLE, words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    command
 }
 
 /// In a second process: the role and its arguments. None in the first.

@@ -154,7 +154,7 @@ impl<M: MachMessage + 'static> Worker<'_, M> {
     /// Tells a client that connects whether it was built from the same definition.
     fn compare(&mut self, received: &Received<'_>) {
         let name = std::any::type_name::<M>();
-        match received.decode_with(name, self.core.fingerprint, |input| Reply::<()>::decode(input)) {
+        match received.decode_with(name, self.core.fingerprint, Reply::<()>::decode) {
             Ok(reply) => drop(reply.send(())),
             Err(error) => self.refuse(received, cause_of(&error), &error),
         }

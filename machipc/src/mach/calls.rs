@@ -535,6 +535,57 @@ pub fn bootstrap_port() -> mach_port_t {
     imp::bootstrap_port()
 }
 
+/// Prepares a copy of the send right `port` for one child process, which is yet to be started. Not a call of Mach's: a forked child's
+/// name space is empty, and systems hand it something in ways of their own.
+///
+/// The parent tells the child the offer's text, calls [`inheritance_keep`] in the forked child, and [`inheritance_withdraw`] once
+/// it will not fork for this offer any more. The child takes the right with [`inheritance_accept`], once; no other process can.
+///
+/// On Linux the child inherits one end of a socket pair, which is in no directory and which no other child keeps open; who speaks
+/// at the other end is told by the kernel's credentials. On Apple systems the text has a bootstrap name of 128 random bits, which
+/// is given up once it was used or `port` has died; the parent answers there only to a process that is its child, the child
+/// believes only its parent, and both know by the kernel's audit token.
+///
+/// Errors: `KERN_INVALID_RIGHT` when `port` is no send right, `KERN_RESOURCE_SHORTAGE`.
+///
+/// # Safety
+/// `offer` is valid for one write.
+#[inline]
+pub unsafe fn inheritance_offer(port: mach_port_name_t, offer: *mut inheritance_t) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::inheritance_offer(port, offer) }
+}
+
+/// In the forked child, before it executes another program: keeps what that program is to inherit. Makes system calls only, so that it
+/// may be called after a fork. Returns 0 or an `errno`: `EALREADY` where another child has the offer.
+#[inline]
+pub fn inheritance_keep(offer: &inheritance_t) -> core::ffi::c_int {
+    imp::inheritance_keep(offer)
+}
+
+/// In the parent: gives up what [`inheritance_offer`] holds here. A child that was started before has what it has. Called once for each
+/// offer.
+#[inline]
+pub fn inheritance_withdraw(offer: &inheritance_t) {
+    imp::inheritance_withdraw(offer);
+}
+
+/// In the child: takes the right that the parent handed, and stores it. It is `MACH_PORT_DEAD` where the parent has died.
+///
+/// Errors: `BOOTSTRAP_UNKNOWN_SERVICE` when nothing was handed with this text, or it has been taken; `KERN_INVALID_ARGUMENT` for a text that
+/// is none; `KERN_RESOURCE_SHORTAGE`.
+///
+/// # Safety
+/// `text` points to a C string, `port` is valid for one write.
+#[inline]
+pub unsafe fn inheritance_accept(
+    text: *const core::ffi::c_char,
+    port: *mut mach_port_name_t,
+) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::inheritance_accept(text, port) }
+}
+
 /// Makes a send right that stands for an open file. Returns 0, or -1 with `errno` set. Rule R-199.
 ///
 /// # Safety

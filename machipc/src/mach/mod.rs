@@ -40,6 +40,10 @@ mod imp;
 #[cfg(target_os = "linux")]
 #[path = "embedded/mod.rs"]
 mod imp;
+/// What the Apple backend makes of the seam's own calls, tested here too.
+#[cfg(all(test, target_os = "linux"))]
+#[path = "darwin/inheritance.rs"]
+mod inheritance_by_name;
 #[cfg(not(any(target_vendor = "apple", target_os = "linux")))]
 compile_error!("machipc runs on Apple systems (on Mach itself) and on Linux (on its embedded Mach)");
 #[cfg(target_endian = "big")]

@@ -371,6 +371,33 @@ pub struct bootstrap_watch_t {
     pub look_again: mach_msg_timeout_t,
 }
 
+/// What [`inheritance_offer`](super::inheritance_offer) stores. Not a type of Mach's.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct inheritance_t {
+    /// What the child must be told, for instance in its environment: a C string of letters, digits, `.` and `-`.
+    pub text: [u8; 96],
+    /// The system's own: a descriptor that the child inherits, or -1.
+    pub descriptor: i32,
+    /// The system's own: a descriptor from which the first child takes its right to inherit, or -1.
+    pub ticket: i32,
+}
+
+impl inheritance_t {
+    /// An offer with this text of at most 95 bytes, and without descriptors.
+    pub(super) fn new(text: &str) -> Self {
+        let mut bytes = [0; 96];
+        bytes[..95].iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        Self { text: bytes, descriptor: -1, ticket: -1 }
+    }
+}
+
+impl Default for inheritance_t {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
 structs! {
     mach_msg_header_t: 24, 4 {
         msgh_bits @ 0, msgh_size @ 4, msgh_remote_port @ 8, msgh_local_port @ 12, msgh_voucher_port @ 16,

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod bootstrap;
+pub mod inheritance;
 
 mod buffer;
 mod code;

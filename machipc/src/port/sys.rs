@@ -335,6 +335,22 @@ pub(super) fn watch(service: &CStr) -> Result<mach::bootstrap_watch_t, MachError
     check(code, "bootstrap_watch").map(|()| watch)
 }
 
+/// Prepares a send right for a child.
+pub(super) fn offer(name: u32) -> Result<mach::inheritance_t, MachError> {
+    let mut offer = mach::inheritance_t::default();
+    // SAFETY: `offer` is valid for one write.
+    let code = unsafe { mach::inheritance_offer(name, &mut offer) };
+    check(code, "inheritance_offer").map(|()| offer)
+}
+
+/// Takes the send right that the parent prepared.
+pub(super) fn accept(text: &CStr) -> Result<u32, MachError> {
+    let mut name = mach::MACH_PORT_NULL;
+    // SAFETY: `text` is a C string; `name` is valid for one write.
+    let code = unsafe { mach::inheritance_accept(text.as_ptr(), &mut name) };
+    check(code, "inheritance_accept").map(|()| name)
+}
+
 /// Makes a send right that stands for an open file.
 pub(super) fn makeport(file: BorrowedFd<'_>) -> Result<u32, MachError> {
     let mut name = mach::MACH_PORT_NULL;

@@ -144,8 +144,7 @@ fn read_refusal(
     ours: impl FnOnce() -> Dialect,
 ) -> Result<Error, DecodeError> {
     let (why, fingerprint, reason, schema) =
-        received
-            .decode_with("a refusal", Schema::fingerprint_of::<Wire<'_>>(), |input| Wire::decode(input))?;
+        received.decode_with("a refusal", Schema::fingerprint_of::<Wire<'_>>(), Wire::decode)?;
     let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
     Ok(match why {
         why if why == Why::Dropped as u32 => Error::ReplyDropped { endpoint },

@@ -5,6 +5,7 @@
 //! safe. `mach_msg` restarts after a signal inside libSystem unless the options ask otherwise, as the seam promises.
 
 mod foreign;
+mod inheritance;
 mod names;
 mod readiness;
 
@@ -22,6 +23,7 @@ pub(super) use foreign::{
     mach_port_set_context, mach_port_set_mscount, mach_port_set_seqno, mach_port_swap_guard, mach_port_type,
     mach_port_unguard, vm_allocate, vm_deallocate,
 };
+pub(super) use inheritance::{inheritance_accept, inheritance_keep, inheritance_offer, inheritance_withdraw};
 pub(super) use mach2::{
     bootstrap::bootstrap_look_up,
     mach_port::{

@@ -16,6 +16,7 @@
 //! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
+//! | `inheritance` | rights that a parent hands to a child |
 //! | `name_watch` | threads that wait for a name to appear |
 
 mod attributes;
@@ -26,6 +27,7 @@ mod draft;
 mod error_string;
 mod fileport;
 mod fork;
+mod inheritance;
 mod kernel;
 mod link;
 mod members;
@@ -634,6 +636,26 @@ pub(super) unsafe fn bootstrap_watch(
 pub(super) fn bootstrap_unwatch(watch: &bootstrap_watch_t) {
     // With its port the watch ends.
     let _ = mach_port_destruct(TASK_SELF, watch.port, 0, 0);
+}
+
+pub(super) unsafe fn inheritance_offer(port: mach_port_name_t, offer: *mut inheritance_t) -> kern_return_t {
+    // SAFETY: `offer` is valid for a write by the caller's word.
+    unsafe { store(task().offer(port), offer) }
+}
+
+pub(super) fn inheritance_keep(offer: &inheritance_t) -> c_int {
+    inheritance::keep(offer).map_or_else(|error| error.raw_os_error(), |()| 0)
+}
+
+pub(super) fn inheritance_withdraw(offer: &inheritance_t) {
+    inheritance::withdraw(offer);
+}
+
+pub(super) unsafe fn inheritance_accept(text: *const c_char, port: *mut mach_port_name_t) -> kern_return_t {
+    // SAFETY: a C string by the caller's word.
+    let text = unsafe { name_bytes(text) };
+    // SAFETY: `port` is valid for a write by the caller's word.
+    unsafe { store(task().accept_offer(text), port) }
 }
 
 pub(super) unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int {

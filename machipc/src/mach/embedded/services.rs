@@ -1,13 +1,14 @@
 //! Bootstrap names of this task, and the connections that ask for them.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use super::bootstrap::{self, Claim};
 use super::kernel::{Doomed, Kernel};
-use super::link::handshake::{self, Hello, Welcome};
+use super::link::handshake::{self, First, Hello, Welcome};
 use super::link::{Frame, Handshake, Introduced, Memory, create_memory};
 use super::message::{Carried, Right};
 use super::poll::Key;
@@ -240,8 +241,21 @@ impl Kernel {
         let Some(handshake) = self.links.handshakes.get(key) else { return };
         match handshake::receive_hello(&handshake.socket) {
             Ok(None) => {}
-            Ok(Some(hello)) if is_trusted(hello.peer.security.val[0]) => self.welcome(key, hello),
+            Ok(Some(First::Hello(hello))) if is_trusted(hello.peer.security.val[0]) => {
+                self.welcome(key, hello);
+            }
+            Ok(Some(First::Elsewhere(socket))) => self.go_elsewhere(key, socket),
             Ok(Some(_)) | Err(_) => self.drop_handshake(key),
+        }
+    }
+
+    /// Whoever a right waits for says hello on another socket.
+    fn go_elsewhere(&mut self, key: u32, socket: OwnedFd) {
+        let right = self.links.handshakes.get_mut(key).and_then(|handshake| handshake.introduced.take());
+        self.drop_handshake(key);
+        if right.is_some() {
+            // What it says there is read when the poll tells of it: a chain of such sockets must not be a recursion.
+            let _ = self.await_hello(socket, right);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::mach::{audit_token_t, kern_return_t, security_token_t};
 pub(in super::super) type Nonce = [u8; 16];
 
 const HELLO: u8 = b'H';
+const ELSEWHERE: u8 = b'E';
 pub(super) const WELCOME: u8 = b'W';
 
 /// Protocol and version: both sides must say the same.
@@ -31,6 +32,13 @@ pub(in super::super) struct Hello {
     /// The bootstrap name that is looked up; empty after an introduction.
     pub(in super::super) name: Vec<u8>,
     pub(in super::super) memory: OwnedFd,
+}
+
+/// What comes first on a connection.
+pub(in super::super) enum First {
+    Hello(Hello),
+    /// The hello comes on this socket: the connection is one that others than the peer may hold too, so that its end would tell nothing.
+    Elsewhere(OwnedFd),
 }
 
 /// What the accepting side answers.
@@ -83,8 +91,15 @@ pub(in super::super) fn greet(
     socket::send(socket, &packet, &[memory.as_fd()])
 }
 
+/// Tells that the hello comes on another socket, of which this is the peer's end.
+pub(in super::super) fn go_elsewhere(socket: impl AsFd, other: OwnedFd) -> rustix::io::Result<()> {
+    let mut packet = vec![ELSEWHERE, 0, 0, 0];
+    packet.extend_from_slice(&VERSION.to_le_bytes());
+    socket::send(socket, &packet, &[other.as_fd()])
+}
+
 /// Receives a hello. `Ok(None)`: it has not come yet; an error: the peer is gone or does not speak our protocol.
-pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Option<Hello>> {
+pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Option<First>> {
     let mut bytes = [0; PACKET_MAX];
     let packet = match socket::receive(socket, &mut bytes) {
         Err(rustix::io::Errno::AGAIN) => return Ok(None),
@@ -100,23 +115,30 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
         return Err(rustix::io::Errno::MFILE);
     }
     let mut fds = packet.fds;
-    let parsed = parse_hello(&bytes[..packet.len]);
-    match (parsed, fds.pop(), fds.is_empty()) {
+    let bytes = &bytes[..packet.len];
+    match (parse_hello(bytes), fds.pop(), fds.is_empty()) {
         (Some((nonce, name)), Some(memory), true) => {
-            Ok(Some(Hello { peer: sender_of(credentials, &nonce), nonce, name: name.to_vec(), memory }))
+            let peer = sender_of(credentials, &nonce);
+            Ok(Some(First::Hello(Hello { peer, nonce, name: name.to_vec(), memory })))
         }
+        (None, Some(other), true) if is_elsewhere(bytes) => Ok(Some(First::Elsewhere(other))),
         _ => Err(rustix::io::Errno::PROTO),
     }
 }
 
 /// Process id of whoever made a connection. `None`: this is not a connection on which a handshake could happen.
-pub(super) fn creator(socket: &OwnedFd) -> Option<u32> {
+pub(in super::super) fn creator(socket: &OwnedFd) -> Option<u32> {
     use rustix::net::{AddressFamily, SocketType, sockopt};
     // A peer can pass us any descriptor. The kernel vouches for nobody on other kinds of sockets.
     let fit = sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
         && sockopt::socket_type(socket) == Ok(SocketType::SEQPACKET);
     let credentials = fit.then(|| sockopt::socket_peercred(socket).ok()).flatten()?;
     Some(credentials.pid.as_raw_nonzero().get() as u32)
+}
+
+fn is_elsewhere(bytes: &[u8]) -> bool {
+    let mut reader = Reader::new(bytes);
+    reader.word() == Some(ELSEWHERE.into()) && reader.word() == Some(VERSION) && reader.rest().is_empty()
 }
 
 fn parse_hello(bytes: &[u8]) -> Option<(Nonce, &[u8])> {

@@ -26,6 +26,7 @@ use std::time::Instant;
 
 pub(super) use frame::{Frame, Identity, NO_IDENTITY};
 pub(super) use ring::Watch;
+pub(super) use transmit::introduction_pair;
 
 use super::kernel::{Doomed, Kernel};
 use super::message::{Right, Sender};

@@ -330,7 +330,7 @@ impl Kernel {
 }
 
 /// Two ends of a connection for processes that are to be introduced to each other. `None`: there is no descriptor left.
-pub(super) fn introduction_pair() -> Option<(OwnedFd, OwnedFd)> {
+pub(in super::super) fn introduction_pair() -> Option<(OwnedFd, OwnedFd)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).ok()?;
     for end in [&pair.0, &pair.1] {
