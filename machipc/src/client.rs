@@ -414,6 +414,8 @@ impl<M: MachMessage + 'static> Client<M> {
         if connection.dies_soon() { Error::HostDied { endpoint } } else { Error::ReplyDropped { endpoint } }
     }
 
+    /// In line, as what it calls is: an `Outgoing` is large, and would be moved by each of these functions.
+    #[inline(always)]
     fn encode<'m>(
         &self,
         buffer: &'m mut MessageBuffer,

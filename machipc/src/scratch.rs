@@ -1,6 +1,6 @@
 //! What a thread keeps from one message to the next: buffers, and a port for answers.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use crate::port::{MachError, MessageBuffer, ReceiveRight};
 
@@ -13,31 +13,24 @@ pub(crate) struct Scratch {
     port: Option<ReceiveRight<()>>,
 }
 
-/// As many as a thread keeps; more are in use only while sends nest deeper.
-const KEEP: usize = 4;
 /// A buffer that has grown past this many bytes is given back to the system after use.
 const LARGE: usize = 1024 * 1024;
 
 thread_local! {
     // Boxed, so that taking one and putting it back moves a pointer.
-    #[expect(clippy::vec_box, reason = "a scratch is several cache lines large")]
-    static KEPT: RefCell<Vec<Box<Scratch>>> = const { RefCell::new(Vec::new()) };
+    static KEPT: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
 /// Calls `use_it` with the thread's scratch. Where the thread is inside another such call already, because encoding or
-/// handling a message sends another, it gets a second one.
+/// handling a message sends another, it gets a new one, and the one that is put back last is kept.
+#[inline]
 pub(crate) fn with<R>(use_it: impl FnOnce(&mut Scratch) -> R) -> R {
     // While the thread ends there is nothing to take from any more, and nothing to put back to.
-    let kept = KEPT.try_with(|kept| kept.borrow_mut().pop()).ok().flatten();
+    let kept = KEPT.try_with(Cell::take).ok().flatten();
     let mut scratch = kept.unwrap_or_default();
     let result = use_it(&mut scratch);
     scratch.shrink();
-    let _ = KEPT.try_with(|kept| {
-        let mut kept = kept.borrow_mut();
-        if kept.len() < KEEP {
-            kept.push(scratch);
-        }
-    });
+    let _ = KEPT.try_with(|kept| kept.set(Some(scratch)));
     result
 }
 
@@ -54,6 +47,7 @@ impl Scratch {
         self.port = Some(port);
     }
 
+    #[inline]
     fn shrink(&mut self) {
         trim(&mut self.send);
         trim(&mut self.receive);
@@ -61,6 +55,7 @@ impl Scratch {
 }
 
 /// Gives a large buffer back to the system.
+#[inline]
 pub(crate) fn trim(buffer: &mut MessageBuffer) {
     if buffer.bytes.len() > LARGE {
         *buffer = MessageBuffer::new();

@@ -37,6 +37,7 @@ impl Prefix {
     /// The prefix of a payload of `payload_len` bytes. `flags` is 0 or [`OUT_OF_LINE`](Self::OUT_OF_LINE).
     ///
     /// Fails when the length does not fit 32 bits.
+    #[inline]
     pub fn new(payload_len: usize, fingerprint: u64, flags: u8) -> Result<Self, EncodeError> {
         let Ok(payload_len) = u32::try_from(payload_len) else {
             return Err(EncodeError::new(format!(
@@ -49,6 +50,7 @@ impl Prefix {
 
     /// Reads the prefix at the start of `bytes` and checks magic, version and flags. Whether the payload is as long as it says is the
     /// caller's to check: only the caller knows where the payload is.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         let Ok((prefix, _)) = Self::read_from_prefix(bytes) else {
             return Err(DecodeError::new(format!(
@@ -78,21 +80,25 @@ impl Prefix {
     }
 
     /// The prefix as it is sent.
+    #[inline]
     pub fn to_bytes(&self) -> [u8; Self::SIZE] {
         zerocopy::transmute!(*self)
     }
 
     /// How many bytes the payload has.
+    #[inline]
     pub fn payload_len(&self) -> usize {
         self.payload_len as usize
     }
 
     /// The fingerprint of the sender's types.
+    #[inline]
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
     /// Whether the payload is in the message's last descriptor instead of behind the prefix.
+    #[inline]
     pub fn is_out_of_line(&self) -> bool {
         self.flags & Self::OUT_OF_LINE != 0
     }

@@ -1,6 +1,8 @@
 //! The descriptors of a message, as bytes: the type byte is at offset 11 of every kind, a port is 12 bytes long and
 //! everything else 16 (mach-semantics §1).
 
+use zerocopy::FromBytes;
+
 use crate::mach;
 use crate::message::RightKind;
 
@@ -116,6 +118,14 @@ pub(super) fn kind(disposition: u32) -> Option<RightKind> {
         mach::MACH_MSG_TYPE_PORT_RECEIVE => Some(RightKind::Receive),
         _ => None,
     }
+}
+
+/// `N` words at `offset`, read at once; `None` where the bytes end first.
+#[inline]
+pub(super) fn words<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u32; N]> {
+    let bytes = bytes.get(offset..)?.get(..N * size_of::<u32>())?;
+    let (words, _) = <[u32; N]>::read_from_prefix(bytes).ok()?;
+    Some(words.map(u32::from_le))
 }
 
 /// The 32-bit field at `offset`.

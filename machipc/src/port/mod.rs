@@ -35,6 +35,7 @@ mod notification;
 mod ool;
 mod outgoing;
 mod parcel;
+mod plain;
 mod port_set;
 mod readiness;
 mod receive_right;

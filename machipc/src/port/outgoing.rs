@@ -11,7 +11,7 @@ use crate::message::{
 
 use super::{
     Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, SendOnceRight,
-    SendRight, descriptor, received, restore, sys,
+    SendRight, descriptor, plain, received, restore, sys,
 };
 
 /// A message that is ready to be sent: encode a value, say where it goes, send.
@@ -81,6 +81,7 @@ impl<'m> Outgoing<'m> {
     /// # Errors
     /// Those of `write`, and when the payload or a memory region has 4 GiB or more, or there are more than 16,382
     /// attachments.
+    #[inline]
     pub fn encode(
         buffer: &'m mut MessageBuffer,
         id: i32,
@@ -120,11 +121,13 @@ impl<'m> Outgoing<'m> {
     }
 
     /// Whether the value wants an answer: a message whose sender gives it no [reply port](Self::make_reply) cannot be sent.
+    #[inline]
     pub fn reply_wanted(&self) -> bool {
         self.reply_wanted
     }
 
     /// The message goes to the port of this send right, which the caller keeps.
+    #[inline]
     pub fn copy_send<M>(self, right: &'m SendRight<M>) -> Self {
         Self { destination: Field::Copy(right.name()), impatient: false, ..self }
     }
@@ -138,6 +141,7 @@ impl<'m> Outgoing<'m> {
     /// The message answers the one that this right came with, and uses the right up. If the send fails, the right is as it
     /// was. A reply right that is a send right is a peer's choice, and its queue may be full for ever: then the message is
     /// sent at once or not at all, whatever the deadline.
+    #[inline]
     pub fn answer(self, right: &'m ReplyRight) -> Self {
         let impatient = right.kind() == RightKind::Send;
         Self { destination: Field::Move(right.kind(), right.cell()), impatient, ..self }
@@ -147,6 +151,7 @@ impl<'m> Outgoing<'m> {
     ///
     /// When the send fails after that right was made, which is always so after a time-out, the right is destroyed and a
     /// send-once notification comes to `port`: do not use the port for another call before it was taken.
+    #[inline]
     pub fn make_reply<M>(self, port: &'m ReceiveRight<M>) -> Self {
         Self { reply: Field::MakeOnce(port.name()), reply_wanted: false, ..self }
     }
@@ -184,7 +189,25 @@ impl<'m> Outgoing<'m> {
     /// # Errors
     /// [`is_timed_out`](MachError::is_timed_out), [`is_dead_destination`](MachError::is_dead_destination), and what else
     /// `mach_msg` answers. What the message carried is back in the values that it was encoded from.
+    #[inline]
     pub fn send(self, deadline: Deadline) -> Result<(), MachError> {
+        match self.destination {
+            Field::Copy(to) if self.is_plain() => {
+                plain::send(self.bytes, self.prefix..self.payload_end, self.id, to, deadline)
+            }
+            _ => self.send_whole(deadline),
+        }
+    }
+
+    /// Whether the message carries nothing but bytes, in line.
+    fn is_plain(&self) -> bool {
+        self.attachments.is_empty()
+            && !self.out_of_line
+            && !self.reply_wanted
+            && matches!(self.reply, Field::None)
+    }
+
+    fn send_whole(self, deadline: Deadline) -> Result<(), MachError> {
         let timeout = if self.impatient { Some(0) } else { deadline.milliseconds() };
         self.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout).map(drop)
     }
@@ -444,6 +467,7 @@ fn address(bytes: &[u8]) -> usize {
     if bytes.is_empty() { 0 } else { bytes.as_ptr().expose_provenance() }
 }
 
+#[inline]
 fn check_attachments(attachments: &[Attachment<'_>]) -> Result<(), EncodeError> {
     let mut count = 0;
     for attachment in attachments {

@@ -134,25 +134,24 @@ impl<'b> Received<'b> {
     }
 
     /// Takes ownership of the message in `buffer`, which the kernel has put there and nobody has taken before.
+    #[inline]
     pub(super) fn parse(buffer: &'b mut MessageBuffer) -> Self {
         let bytes = buffer.bytes.as_mut_bytes();
         // The kernel keeps its own format; fields that were missing would read as zero, and nothing would be taken out.
-        let field = |offset| descriptor::word(bytes, offset).unwrap_or(0);
-        let bits = field(BITS);
-        let size = (field(SIZE) as usize).clamp(descriptor::HEADER, bytes.len().max(descriptor::HEADER));
-        let id = field(ID) as i32;
-        let port = field(LOCAL);
+        let [bits, size, _, port, _, id] = descriptor::words(bytes, 0).unwrap_or_default();
+        let size = (size as usize).clamp(descriptor::HEADER, bytes.len().max(descriptor::HEADER));
+        let id = id as i32;
         let reply = descriptor::kind(mach::MACH_MSGH_BITS_REMOTE(bits));
         let trailer = size.next_multiple_of(4);
-        let words = core::array::from_fn(|index| field(trailer + TRAILER_AUDIT + 4 * index));
-        let security = [field(trailer + TRAILER_SECURITY), field(trailer + TRAILER_SECURITY + 4)];
-        let sender =
-            Sender::new(mach::security_token_t { val: security }, mach::audit_token_t { val: words });
+        let [a, b, audit @ ..] =
+            descriptor::words::<10>(bytes, trailer + TRAILER_SECURITY).unwrap_or_default();
+        let sender = Sender::new(mach::security_token_t { val: [a, b] }, mach::audit_token_t { val: audit });
 
         let (mut descriptors, mut end) = (0, descriptor::HEADER);
         if bits & mach::MACH_MSGH_BITS_COMPLEX != 0 {
             end = descriptor::FIRST;
-            while descriptors < field(descriptor::HEADER) {
+            let count = descriptor::word(bytes, descriptor::HEADER).unwrap_or(0);
+            while descriptors < count {
                 let Some((_, next)) = Descriptor::read(&bytes[..size], end) else { break };
                 descriptors += 1;
                 end = next;
@@ -391,9 +390,11 @@ fn settle_raw(
     mut code: mach::mach_msg_return_t,
 ) -> Result<(), MachError> {
     loop {
+        if code == mach::MACH_MSG_SUCCESS {
+            return Ok(());
+        }
         let error = MachError::new(code, "mach_msg");
         match error.plain() {
-            mach::MACH_MSG_SUCCESS => return Ok(()),
             mach::MACH_RCV_BODY_ERROR => {
                 // Something that the message carried did not fit into this process. The rest did, and is destroyed.
                 drop(Received::parse(buffer));
@@ -523,5 +524,8 @@ const ID: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_id);
 const NOTIFICATION_VALUE: usize =
     core::mem::offset_of!(mach::mach_notification_t, not_value) - descriptor::HEADER;
 const TRAILER_SECURITY: usize = core::mem::offset_of!(mach::mach_msg_security_trailer_t, msgh_sender);
-const TRAILER_AUDIT: usize = core::mem::offset_of!(mach::mach_msg_audit_trailer_t, msgh_audit);
+// The header and the trailer are read as rows of words.
+const _: () = assert!(BITS == 0 && SIZE == 4 && LOCAL == 12 && ID == 20);
+const _: () =
+    assert!(TRAILER_SECURITY + 8 == core::mem::offset_of!(mach::mach_msg_audit_trailer_t, msgh_audit));
 const TRAILER_MAX: usize = size_of::<mach::mach_msg_mac_trailer_t>();

@@ -303,6 +303,7 @@ thread_local! {
 
 /// Decodes a message with `decode`. Returns with its result the deadline of the reply in it: the way from a field to the
 /// message's [`Context`](crate::Context).
+#[inline]
 pub(crate) fn decoding<R>(decode: impl FnOnce() -> R) -> (R, Option<Instant>) {
     DECODING.set(true);
     DECODED_DEADLINE.set(None);

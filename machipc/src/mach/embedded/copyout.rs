@@ -5,13 +5,15 @@ use super::kernel::Kernel;
 use super::memory::Region;
 use super::message::{Carried, Item, Message, Right, Sender};
 use super::port::{Guard, PortId};
+use super::room::Room;
 use super::wait::Taken;
 use crate::mach::{
     MACH_MSG_GUARD_FLAGS_IMMOVABLE_RECEIVE, MACH_MSG_GUARDED_PORT_DESCRIPTOR, MACH_MSG_IPC_SPACE,
     MACH_MSG_OOL_PORTS_DESCRIPTOR, MACH_MSG_PORT_DESCRIPTOR, MACH_MSG_SUCCESS, MACH_MSG_VIRTUAL_COPY,
     MACH_MSG_VM_KERNEL, MACH_MSG_VM_SPACE, MACH_MSGH_BITS, MACH_MSGH_BITS_COMPLEX, MACH_PORT_DEAD,
     MACH_PORT_NULL, MACH_RCV_BODY_ERROR, MACH_RCV_GUARDED_DESC, MACH_RCV_HEADER_ERROR, MACH_RCV_TOO_LARGE,
-    mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_msg_size_t, mach_port_name_t,
+    mach_msg_audit_trailer_t, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_msg_size_t,
+    mach_port_name_t,
 };
 
 /// Size of a header in bytes.
@@ -39,18 +41,24 @@ impl Trailer {
 
     /// The trailer that `option` asks for (mach-semantics §1, trailers).
     pub(super) fn new(option: mach_msg_option_t, sequence: u32, sender: &Sender, context: u64) -> Self {
-        let mut bytes = [0; 68];
         let len = trailer_size(option);
-        let mut put = |at: usize, words: &[u32]| {
-            for (place, word) in bytes[at..].chunks_exact_mut(4).zip(words) {
-                place.copy_from_slice(&word.to_le_bytes());
-            }
-        };
-        put(0, &[0, len as u32, sequence]);
-        put(12, &sender.security.val);
-        put(20, &sender.audit.val);
-        bytes[52..60].copy_from_slice(&context.to_le_bytes());
+        let [one, two] = sender.security.val;
+        let [a, b, c, d, e, f, g, h] = sender.audit.val;
+        let context = [context as u32, (context >> 32) as u32];
+        let words: [u32; 17] =
+            [0, len as u32, sequence, one, two, a, b, c, d, e, f, g, h, context[0], context[1], 0, 0];
+        let bytes = zerocopy::transmute!(words);
         Self { bytes, len }
+    }
+
+    /// Writes the trailer into a receiver's buffer.
+    pub(super) fn write(&self, room: &mut Room, at: usize) {
+        // The size that receivers ask for who want to know the sender; a copy of a known size is no call.
+        const AUDIT: usize = size_of::<mach_msg_audit_trailer_t>();
+        match self.bytes.first_chunk::<AUDIT>() {
+            Some(bytes) if self.len == AUDIT => room.write(at, bytes),
+            _ => room.write(at, &self.bytes[..self.len]),
+        }
     }
 }
 

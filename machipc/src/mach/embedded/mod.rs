@@ -13,6 +13,7 @@
 //! | `simple`, `room` | the short way of messages that carry nothing but bytes |
 //! | `memory`, `fileport` | out-of-line memory, files |
 //! | `recycle` | buffers used again |
+//! | `bias` | the lock |
 //! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
@@ -20,6 +21,7 @@
 //! | `name_watch` | threads that wait for a name to appear |
 
 mod attributes;
+mod bias;
 mod bootstrap;
 mod copyin;
 mod copyout;

@@ -58,16 +58,21 @@ impl Key {
 const JANITOR_PERIOD: Duration = Duration::from_millis(5);
 /// The same while somebody polls a descriptor for messages instead of waiting in `mach_msg`.
 const JANITOR_PERIOD_POLLED: Duration = Duration::from_micros(500);
+/// So many periods without activity, and the janitor sleeps until the leader wakes: to wake it each time would cost a system call a message.
+const QUIET_PERIODS: u32 = 20;
 /// The longest that a leader spins before it sleeps: about what a wake-up from another processor costs.
 const SPIN_MAX: Duration = Duration::from_micros(50);
-/// Spins in a row that may fail before they get shorter: a wake-up on each side lies between two that sleep and two that spin.
-const SPIN_PATIENCE: u32 = 4;
+/// Spins in a row that may fail before they get shorter: a wake-up on each side lies between two that sleep and two that spin. Failures count
+/// `FAILED`, near misses `MISSED`.
+const SPIN_PATIENCE: u32 = 16;
+const FAILED: u32 = 4;
+const MISSED: u32 = 1;
+/// A wait that takes no longer than so many full spins is a near miss: with wake-ups left out on both sides a spin would have done.
+const MISS: u32 = 4;
 /// Every so many waits a full spin is tried, whatever came of the last ones.
 const SPIN_PROBE: u64 = 64;
-/// How many times a leader finds input before it looks at the sockets too.
+/// How many times the janitor finds input before it looks at the sockets too.
 const DRAINS_PER_POLL: u32 = 128;
-/// How many receives on the short way pass before one looks at the sockets too.
-const RECEIVES_PER_POLL: u32 = 4096;
 /// How many looks at the rings pass between two at the clock.
 const ROUNDS_PER_CLOCK: u32 = 16;
 
@@ -93,11 +98,15 @@ pub(super) struct Poller {
     noticed: AtomicU32,
     /// Threads that sleep while another leads.
     followers: AtomicU32,
-    /// Receives on the short way.
-    receives: AtomicU32,
+    /// Counts calls of `mach_msg`, about: the janitor sees whether the program is active.
+    calls: AtomicU32,
     drains: AtomicU32,
-    /// Spins in a row that found nothing.
+    /// Spins in a row that found nothing, weighted.
     failures: AtomicU32,
+    /// The leader has spun in vain just now and need not do so again.
+    spun: AtomicBool,
+    /// The janitor sleeps until it is woken.
+    janitor_rests: AtomicBool,
     several_cpus: bool,
     /// There are descriptors that somebody polls for messages (see `readiness`).
     polled: AtomicBool,
@@ -123,9 +132,11 @@ impl Poller {
             changing: AtomicBool::new(false),
             noticed: AtomicU32::new(0),
             followers: AtomicU32::new(0),
-            receives: AtomicU32::new(0),
+            calls: AtomicU32::new(0),
             drains: AtomicU32::new(0),
             failures: AtomicU32::new(0),
+            spun: AtomicBool::new(false),
+            janitor_rests: AtomicBool::new(false),
             several_cpus: cpus > 1,
             polled: AtomicBool::new(false),
         })
@@ -173,11 +184,14 @@ impl Poller {
         self.noticed.load(Ordering::Acquire)
     }
 
-    /// Now and then a receive goes the general way, which also hears the sockets, even if a peer never stops sending.
-    pub(super) fn is_due(&self) -> bool {
-        let count = self.receives.load(Ordering::Relaxed).wrapping_add(1);
-        self.receives.store(count, Ordering::Relaxed);
-        count.is_multiple_of(RECEIVES_PER_POLL)
+    /// Counts a call of `mach_msg`. Threads that count at the same time may be counted once.
+    pub(super) fn count_call(&self) {
+        self.calls.store(self.calls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// What changes while the program sends or receives.
+    fn activity(&self) -> (u64, u32) {
+        (self.leads.load(Ordering::Relaxed), self.calls.load(Ordering::Relaxed))
     }
 
     /// Watches the rings for as long as that pays. Returns whether there is something to look at: input, or more noticed than `noticed`.
@@ -199,7 +213,7 @@ impl Poller {
                 if rounds.is_multiple_of(ROUNDS_PER_CLOCK) {
                     let began = *began.get_or_insert_with(Instant::now);
                     if began.elapsed() >= self.spin_budget() {
-                        self.spin_failed();
+                        self.spun.store(true, Ordering::Relaxed);
                         return false;
                     }
                 }
@@ -246,9 +260,9 @@ impl Poller {
     /// may have begun to spin too, or the machine may have a processor to spare again.
     fn spin_budget(&self) -> Duration {
         let probe = self.leads.load(Ordering::Relaxed).is_multiple_of(SPIN_PROBE);
-        match self.failures.load(Ordering::Relaxed) {
-            failures if probe || failures < SPIN_PATIENCE => SPIN_MAX,
-            failures => SPIN_MAX / 2_u32.pow((failures - SPIN_PATIENCE + 1).min(6)),
+        match self.failures.load(Ordering::Relaxed).checked_sub(SPIN_PATIENCE) {
+            Some(failures) if !probe => SPIN_MAX / 2_u32.pow((failures / FAILED + 1).min(6)),
+            _ => SPIN_MAX,
         }
     }
 
@@ -256,9 +270,11 @@ impl Poller {
         self.failures.store(0, Ordering::Relaxed);
     }
 
-    fn spin_failed(&self) {
+    /// A spin found nothing, and the wait took so long in the end.
+    fn spin_failed(&self, waited: Duration) {
+        let count = if waited > SPIN_MAX * MISS { FAILED } else { MISSED };
         let failures = self.failures.load(Ordering::Relaxed);
-        self.failures.store(failures.saturating_add(1).min(16), Ordering::Relaxed);
+        self.failures.store((failures + count).min(SPIN_PATIENCE + 8 * FAILED), Ordering::Relaxed);
     }
 
     pub(super) fn try_lead(&self) -> bool {
@@ -287,14 +303,23 @@ impl Poller {
     fn wait(&self, deadline: Option<Instant>) -> rustix::io::Result<Vec<Key>> {
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
-        let count = epoll::wait(&self.epoll, &mut events, timeout.as_ref())?;
-        let keys: Vec<Key> = events[..count].iter().map(|event| Key::decode(event.data.u64())).collect();
+        let keys = self.events(timeout.as_ref())?;
         if keys.contains(&Key::Bell) {
             let mut count = [0; 8];
             let _ = rustix::io::read(&self.bell, &mut count);
         }
         Ok(keys)
+    }
+
+    /// What events there are. The bell is left to whom it is meant for.
+    fn look(&self) -> rustix::io::Result<Vec<Key>> {
+        self.events(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
+    }
+
+    fn events(&self, timeout: Option<&Timespec>) -> rustix::io::Result<Vec<Key>> {
+        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
+        let count = epoll::wait(&self.epoll, &mut events, timeout)?;
+        Ok(events[..count].iter().map(|event| Key::decode(event.data.u64())).collect())
     }
 }
 
@@ -362,11 +387,16 @@ impl Task {
             let stuck = self.with(|kernel| kernel.links.is_stuck());
             let retry = stuck.then(|| Instant::now() + JANITOR_PERIOD);
             let until = [deadline, retry].into_iter().flatten().min();
+            let began = Instant::now();
             let events = poller.wait(until);
+            poller.spin_failed(began.elapsed());
             poller.deep.store(0, Ordering::SeqCst);
             poller.asleep.store(false, Ordering::SeqCst);
             parker.finish_poll();
-            poller.wake_janitor();
+            // `deep` has changed before: either this sees that the janitor rests, or the janitor sees that nobody leads.
+            if poller.janitor_rests.load(Ordering::SeqCst) {
+                poller.wake_janitor();
+            }
             match events {
                 Ok(events) => self.handle(&events),
                 Err(rustix::io::Errno::INTR) => return Woken::Interrupted,
@@ -383,6 +413,9 @@ impl Task {
 
     /// Watches the rings for a while. Returns true once the parker is notified.
     fn spin(&self, poller: &Poller, parker: &Parker, deadline: Option<Instant>) -> bool {
+        if poller.spun.swap(false, Ordering::Relaxed) {
+            return false;
+        }
         let budget = poller.spin_budget();
         let mut started = Instant::now();
         let mut rounds = 0_u32;
@@ -391,7 +424,7 @@ impl Task {
                 return true;
             }
             if poller.has_input() {
-                self.drain(poller);
+                self.with(Kernel::drain_links);
                 if parker.is_notified() {
                     poller.spin_succeeded();
                     return true;
@@ -411,7 +444,6 @@ impl Task {
             if rounds.is_multiple_of(16) {
                 let spent = started.elapsed();
                 if spent >= budget {
-                    poller.spin_failed();
                     return false;
                 }
                 if deadline.is_some_and(|deadline| deadline <= started + spent) {
@@ -481,19 +513,40 @@ impl Task {
     }
 
     fn keep_house(&self, poller: &Poller) {
-        let mut before = poller.leads.load(Ordering::Relaxed);
+        self.allow_lock_owners();
+        let mut before = poller.activity();
+        let mut quiet = 0;
         loop {
-            if poller.deep.load(Ordering::SeqCst) == 1 {
-                std::thread::park();
+            if quiet > QUIET_PERIODS && poller.deep.load(Ordering::SeqCst) == 1 {
+                poller.janitor_rests.store(true, Ordering::SeqCst);
+                // A leader that has woken since may not have seen that.
+                if poller.deep.load(Ordering::SeqCst) == 1 {
+                    std::thread::park();
+                }
+                poller.janitor_rests.store(false, Ordering::SeqCst);
             } else {
                 let polled = poller.polled.load(Ordering::SeqCst);
                 std::thread::park_timeout(if polled { JANITOR_PERIOD_POLLED } else { JANITOR_PERIOD });
             }
-            let leads = poller.leads.load(Ordering::Relaxed);
-            if leads == before && poller.try_lead() {
-                self.lead_for_all(poller);
+            let active = poller.activity() != before;
+            quiet = if active { 0 } else { quiet + 1 };
+            // While a leader sleeps it hears the sockets. A program that sends and receives looks at the rings itself: armed links would
+            // only make its peers ring.
+            if poller.deep.load(Ordering::SeqCst) == 0 {
+                if active {
+                    self.hear_sockets(poller);
+                } else if poller.try_lead() {
+                    self.lead_for_all(poller);
+                }
             }
-            before = poller.leads.load(Ordering::Relaxed);
+            before = poller.activity();
+        }
+    }
+
+    /// Does what the sockets tell. Another thread may lead meanwhile.
+    fn hear_sockets(&self, poller: &Poller) {
+        if let Ok(events) = poller.look() {
+            self.handle(&events);
         }
     }
 
@@ -519,11 +572,16 @@ impl Task {
             }
             // What the rings could not take is tried again soon; otherwise the sleep has no end.
             let retry = self.with(|kernel| kernel.links.is_stuck()).then(|| Instant::now() + JANITOR_PERIOD);
+            let before = poller.activity();
             let events = poller.wait(retry);
             poller.asleep.store(false, Ordering::SeqCst);
             match events {
                 Ok(events) => self.handle(&events),
                 Err(_) => continue,
+            }
+            if poller.activity() != before {
+                // The program has become active.
+                break;
             }
         }
         poller.janitor_leads.store(false, Ordering::SeqCst);

@@ -130,6 +130,10 @@ impl Kernel {
         !self.readiness.by_descriptor.is_empty()
     }
 
+    pub(super) fn has_unsettled_readiness(&self) -> bool {
+        !self.readiness.unsettled.is_empty()
+    }
+
     fn has_message(&self, source: Source) -> bool {
         match source {
             Source::Port(port) => !self.port(port).queue.is_empty(),

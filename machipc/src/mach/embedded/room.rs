@@ -24,12 +24,14 @@ impl Room {
     }
 
     /// Where `len` bytes from `at` on are; they can be written.
+    #[inline]
     pub(super) fn place(&mut self, at: usize, len: usize) -> *mut u8 {
         assert!(at <= self.len && len <= self.len - at, "a message is written beyond its buffer");
         self.start.wrapping_add(at)
     }
 
     /// Writes bytes at an offset.
+    #[inline]
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
         let place = self.place(at, bytes.len());
         // SAFETY: writable by the invariant, and nothing else uses it, so that `bytes` is elsewhere.

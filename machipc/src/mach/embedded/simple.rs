@@ -46,6 +46,9 @@ impl Task {
         let body = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
+        if let Some(poller) = self.poller() {
+            poller.count_call();
+        }
         self.lock().send_simple(&header, body)
     }
 
@@ -78,7 +81,8 @@ impl Task {
             })
         };
         let mut noticed = poller.noticed();
-        let mut found = if poller.is_due() { Short::General } else { look() };
+        poller.count_call();
+        let mut found = look();
         if found == Short::Nothing && wait && poller.try_lead() {
             // A peer that keeps sending something else must not keep this thread from looking at its deadline.
             for _ in 0..LOOKS {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bias::{BiasedMutex, Guard};
 use super::bootstrap;
 use super::copyout::{Letter, trailer_size};
 use super::draft::Draft;
@@ -42,7 +43,7 @@ pub(super) const BOOTSTRAP: mach_port_name_t = 0xffff_0103;
 
 /// One task: what the process's calls act on.
 pub(super) struct Task {
-    kernel: Mutex<Kernel>,
+    kernel: BiasedMutex<Kernel>,
     pub(super) sender: Sender,
     poller: OnceLock<&'static Poller>,
     /// Held through a bootstrap call: the directory and the kernel's names change together.
@@ -70,7 +71,7 @@ fn begin() -> &'static Task {
     let kernel = Kernel::new();
     let sender = own_identity(&kernel.links.nonce);
     let task =
-        Task { kernel: Mutex::new(kernel), sender, poller: OnceLock::new(), bootstrap: Mutex::new(()) };
+        Task { kernel: BiasedMutex::new(kernel), sender, poller: OnceLock::new(), bootstrap: Mutex::new(()) };
     let task = Box::into_raw(Box::new(task));
     match TASK.compare_exchange(core::ptr::null_mut(), task, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: from `Box::into_raw`, and never freed.
@@ -87,7 +88,7 @@ fn begin() -> &'static Task {
 /// The task's locks, around a fork.
 pub(super) struct Held {
     task: &'static Task,
-    kernel: MutexGuard<'static, Kernel>,
+    kernel: Guard<'static, Kernel>,
     _bootstrap: MutexGuard<'static, ()>,
     memory: memory::Held,
     names: bootstrap::Held,
@@ -125,9 +126,14 @@ impl Task {
         Held { task: self, kernel, _bootstrap: held, memory: memory::hold(), names: bootstrap::hold() }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Kernel> {
+    pub(super) fn lock(&self) -> Guard<'_, Kernel> {
         // No code under the lock panics on purpose; if some did, other threads can only go on with what is there.
-        self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kernel.lock()
+    }
+
+    /// Lets the lock get cheap for a thread that takes it again and again.
+    pub(super) fn allow_lock_owners(&self) {
+        self.kernel.allow_owners();
     }
 
     /// What polls the links, once there are any.
@@ -157,8 +163,12 @@ impl Task {
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Kernel) -> R) -> R {
         let mut kernel = self.lock();
         let result = f(&mut kernel);
-        kernel.bury_doomed();
-        kernel.settle_readiness();
+        if !kernel.doomed.is_empty() {
+            kernel.bury_doomed();
+        }
+        if kernel.has_unsettled_readiness() {
+            kernel.settle_readiness();
+        }
         if core::mem::take(&mut kernel.links.changed)
             && let Some(poller) = kernel.links.poller
         {

@@ -99,6 +99,7 @@ impl Mapping {
         self.number
     }
 
+    #[inline]
     fn data(&self, direction: usize, position: u32, len: usize) -> *mut u8 {
         let within = (position % Self::CAPACITY) as usize;
         debug_assert!(direction < 2 && within + len <= Self::CAPACITY as usize);
@@ -111,6 +112,7 @@ impl Shared for Mapping {
 
     const CAPACITY: u32 = 256 * 1024;
 
+    #[inline]
     fn word(&self, direction: usize, control: Control) -> &AtomicU32 {
         let at = self.base.wrapping_add(direction * DIRECTION + offset(control)).cast::<u32>();
         // SAFETY: invariant 1: inside the mapping, aligned; both processes access it atomically, and what a hostile one does instead is
@@ -118,18 +120,21 @@ impl Shared for Mapping {
         unsafe { AtomicU32::from_ptr(at) }
     }
 
+    #[inline]
     fn copy_in(&self, direction: usize, position: u32, bytes: &[u8]) {
         let to = self.data(direction, position, bytes.len());
         // SAFETY: the bytes end at the ring's end at the latest, so the target lies in the mapping (invariant 1).
         unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
     }
 
+    #[inline]
     fn copy_out(&self, direction: usize, position: u32, bytes: &mut [u8]) {
         let from = self.data(direction, position, bytes.len());
         // SAFETY: the bytes end at the ring's end at the latest, so the source lies in the mapping (invariant 1).
         unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
     }
 
+    #[inline]
     fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize) {
         let from = self.data(direction, position, len);
         let place = room.place(at, len);

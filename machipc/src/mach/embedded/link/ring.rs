@@ -172,6 +172,18 @@ impl<M: Shared> Producer<M> {
         self.tail = self.tail.wrapping_add(bytes.len() as u32);
     }
 
+    /// [`write`](Self::write) of two parts. The first is small and of a known size, so that writing it takes a few instructions.
+    pub(super) fn write_two<const N: usize>(&mut self, first: &[u8; N], second: &[u8]) {
+        let at = self.tail % M::CAPACITY;
+        if at as usize + N + second.len() > M::CAPACITY as usize {
+            self.write(first);
+            return self.write(second);
+        }
+        self.memory.copy_in(self.direction, at, first);
+        self.memory.copy_in(self.direction, at + N as u32, second);
+        self.tail = self.tail.wrapping_add((N + second.len()) as u32);
+    }
+
     /// Makes everything written visible. Returns whether the reader sleeps and wants a bell.
     pub(super) fn publish(&mut self) -> bool {
         // Release meets the reader's Acquire in `available`.
@@ -256,6 +268,17 @@ impl<M: Shared> Consumer<M> {
         if !second.is_empty() {
             self.memory.copy_out(self.direction, self.head.wrapping_add(first.len() as u32), second);
         }
+    }
+
+    /// [`peek`](Self::peek) of a known size, which takes a few instructions.
+    pub(super) fn peek_array<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        if self.before_end(N) == N {
+            self.memory.copy_out(self.direction, self.head, &mut bytes);
+        } else {
+            self.peek(&mut bytes);
+        }
+        bytes
     }
 
     /// Takes bytes that were looked at.

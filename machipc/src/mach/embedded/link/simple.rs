@@ -4,13 +4,15 @@
 //! one that says what a message means. The short way has the same effects and frames; it only leaves out what a simple message does not
 //! need: private copies of its bytes, a `Message`, an entry among those that wait. A 64-byte message took 0.30 µs of each side's processor before and 0.16 µs with it.
 
+use zerocopy::IntoBytes;
+
 use super::super::copyout::{Trailer, trailer_size};
 use super::super::kernel::Kernel;
 use super::super::memory;
 use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
-use super::frame::{self, ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_SEND};
+use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_SEND};
 use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, SCANNED};
 use crate::mach::{
     MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MOVE_SEND, MACH_MSGH_BITS, MACH_MSGH_BITS_USER,
@@ -63,8 +65,7 @@ impl Kernel {
         if link.rx.available() != Ok(0) || !link.tx.room(len).is_ok_and(|room| room >= len) {
             return false;
         }
-        link.tx.write(&frame_head(export, header, bytes.len()));
-        link.tx.write(bytes);
+        link.tx.write_two(&frame_head(export, header, bytes.len()), bytes);
         port.credits -= 1;
         if link.tx.publish() {
             link.ring_bell();
@@ -133,13 +134,14 @@ impl Kernel {
         option: mach_msg_option_t,
         room: &mut Room,
     ) -> Result<bool, Breach> {
+        let state = self.port(port);
+        let (limit, prompt) = (state.queue_limit, state.port_destroyed.is_some());
         let Some(link) = self.links.get_mut(id) else { return Ok(false) };
         if link.partial.is_some() || !link.rx.holds(FRAME_HEAD as u32)? {
             return Ok(false);
         }
-        let mut head = [0; FRAME_HEAD];
-        link.rx.peek(&mut head);
-        let Some(Head { export, id: message_id, voucher, len }) = parse_head(&head) else { return Ok(false) };
+        let head = link.rx.peek_array();
+        let Some(Head { export, id: message_id, voucher, len }) = parse_head(head) else { return Ok(false) };
         let trailer_len = trailer_size(option);
         let size = MESSAGE_HEADER + len;
         let fits =
@@ -147,29 +149,32 @@ impl Kernel {
         if !fits || !link.rx.holds((FRAME_HEAD + len) as u32)? {
             return Ok(false);
         }
-        match link.exports.get_mut(export) {
+        let credit_due = match link.exports.get_mut(export) {
             // Who has stopped, and sends all the same, breaks a rule.
             Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(false),
-            Some(Export::Send { port: to, granted, queued, .. }) if *to == port && *granted > 0 => {
+            Some(Export::Send { port: to, granted, queued, owed, .. }) if *to == port && *granted > 0 => {
                 *granted -= 1;
-                *queued += 1;
+                // What is owed is given back in batches (see `return_credit`).
+                let due = *granted == 0 || *owed + 1 >= limit / 4 || prompt;
+                if due {
+                    *queued += 1;
+                } else {
+                    *owed += 1;
+                }
+                due
             }
             _ => return Ok(false),
-        }
+        };
         link.rx.skip(FRAME_HEAD as u32);
         link.rx.read_into(room, MESSAGE_HEADER, len);
         if link.rx.advance_rarely() {
             link.ring_bell();
         }
-        let (peer, active) = (link.peer, link.active);
-        if !active {
-            self.links.activate(id);
-        }
-        let state = self.port_mut(port);
+        let Some(state) = self.ports.get_mut(port.0) else { return Ok(false) };
         let sequence = state.sequence;
         state.sequence = sequence.wrapping_add(1);
         let (name, context) = (state.name.unwrap_or(MACH_PORT_NULL), state.context);
-        let words = [
+        let header: [u32; MESSAGE_HEADER / 4] = [
             MACH_MSGH_BITS(0, MACH_MSG_TYPE_MOVE_SEND),
             size as u32,
             MACH_PORT_NULL,
@@ -177,26 +182,36 @@ impl Kernel {
             voucher,
             message_id as u32,
         ];
-        let mut header = [0; MESSAGE_HEADER];
-        for (place, word) in header.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
+        room.write(0, header.as_bytes());
+        Trailer::new(option, sequence, &link.peer, context).write(room, size);
+        if !link.active {
+            self.links.activate(id);
         }
-        room.write(0, &header);
-        let trailer = Trailer::new(option, sequence, &peer, context);
-        room.write(size, &trailer.bytes[..trailer.len]);
-        self.return_credit_of(id, export, port);
+        if credit_due {
+            self.return_credit_of(id, export, port);
+        }
         Ok(true)
     }
 }
 
+/// A simple message's frame head, made of words, so that it never lies in memory before it lies in the ring.
 fn frame_head(export: u32, header: &mach_msg_header_t, len: usize) -> [u8; FRAME_HEAD] {
-    let mut head = [0; FRAME_HEAD];
-    head[..HEAD].copy_from_slice(&frame::head(MESSAGE_HEAD + len, MESSAGE, 0));
-    head[8..12].copy_from_slice(&export.to_le_bytes());
-    head[12] = TO_SEND;
-    head[16..20].copy_from_slice(&header.msgh_id.to_le_bytes());
-    head[20..24].copy_from_slice(&header.msgh_voucher_port.to_le_bytes());
-    head
+    let words: [u32; FRAME_HEAD / 4] = [
+        (MESSAGE_HEAD + len) as u32,
+        u32::from(MESSAGE),
+        export,
+        u32::from(TO_SEND),
+        header.msgh_id as u32,
+        header.msgh_voucher_port,
+        // No reply right, no items.
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ];
+    zerocopy::transmute!(words)
 }
 
 /// What counts in a simple message's frame.
@@ -209,18 +224,15 @@ struct Head {
 }
 
 /// Reads a simple message's frame head. `None` for every other frame, and for one that breaks a rule.
-fn parse_head(head: &[u8; FRAME_HEAD]) -> Option<Head> {
-    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    let (body, export) = (word(0) as usize, word(8));
-    let simple = [
-        head[4] == MESSAGE && word(4) == u32::from(MESSAGE),
+fn parse_head(head: [u8; FRAME_HEAD]) -> Option<Head> {
+    let words: [u32; FRAME_HEAD / 4] = zerocopy::transmute!(head);
+    let [body, kind, export, to, id, voucher, nothing @ .., _padding] = words;
+    let simple = kind == u32::from(MESSAGE)
         // To a send right, without reply right, descriptors or claim to be a kernel's.
-        word(12) == u32::from(TO_SEND),
-        word(24) == 0 && word(28) == 0 && word(32) == 0,
-        word(36) == 0 && word(40) == 0,
-        export & ASSIGNED == 0,
-    ];
-    let len = body.checked_sub(MESSAGE_HEAD)?;
+        && to == u32::from(TO_SEND)
+        && nothing == [0; 5]
+        && export & ASSIGNED == 0;
+    let len = (body as usize).checked_sub(MESSAGE_HEAD)?;
     let sound = len.is_multiple_of(4) && len + MESSAGE_HEADER <= MACH_MSG_SEND_MAX as usize;
-    (sound && simple == [true; 5]).then(|| Head { export, id: word(16) as i32, voucher: word(20), len })
+    (simple && sound).then_some(Head { export, id: id as i32, voucher, len })
 }
