@@ -45,6 +45,7 @@ pub struct Endpoint<'a> {
     pub service: Option<&'a Ident>,
     pub visibility: &'a Visibility,
     pub client: Ident,
+    pub async_client: Ident,
     pub variants: Vec<Alternative<'a>>,
 }
 
@@ -146,11 +147,13 @@ impl Part<'_> {
 /// The endpoint with these variants.
 pub fn endpoint<'a>(ast: &'a Ast<'a>, variants: impl IntoIterator<Item = &'a Variant<'a>>) -> Endpoint<'a> {
     let variants = variants.into_iter().enumerate();
+    let client = client(ast);
     Endpoint {
         name: ast.words.endpoint.as_ref().map(|word| word.value.clone()).unwrap_or_default(),
         service: ast.words.service.as_ref().map(|word| &word.value),
         visibility: ast.visibility,
-        client: client(ast),
+        async_client: async_client(&client),
+        client,
         variants: variants.map(|(index, variant)| alternative(ast.flavor, index, variant)).collect(),
     }
 }
@@ -185,6 +188,16 @@ fn client(ast: &Ast) -> Ident {
         Some(client) => client.value.clone(),
         None => Ident::new(&format!("{}Client", names::plain(ast.ident)), ast.ident.span()),
     }
+}
+
+/// The name of an endpoint's client that does not block: `KvAsyncClient` beside `KvClient`, `StoreAsync` beside `Store`.
+fn async_client(client: &Ident) -> Ident {
+    let name = names::plain(client);
+    let name = match name.strip_suffix("Client") {
+        Some(endpoint) => format!("{endpoint}AsyncClient"),
+        None => format!("{name}Async"),
+    };
+    Ident::new(&name, client.span())
 }
 
 /// The path of the runtime crate.

@@ -23,7 +23,7 @@ pub use asynchronous::AsyncClient;
 pub use pending::PendingReply;
 
 use connection::Connection;
-use pending::Call;
+use pending::{Call, GetDriver};
 
 /// Sends messages of type `M` to one host.
 ///
@@ -244,14 +244,17 @@ impl<M: MachMessage + 'static> Client<M> {
     ) -> Result<PendingReply<T>, Error> {
         let deadline = self.deadline_from_now();
         match &self.link {
-            Link::Local(core) => self.start_local(core, request, deadline),
+            Link::Local(core) => self.start_local(core, request, deadline, Driver::of_process),
             Link::Port(connection) => {
                 let message = request(Reply::wanted(deadline));
+                let driver = connection.driver(&self.endpoint)?;
                 let room = deadline.map_or(Deadline::never(), Deadline::at);
-                self.start_port(connection, &message, deadline, room).map_err(|unsent| match unsent {
-                    Unsent::NoRoom => self.too_late(),
-                    Unsent::Failed(error) => error,
-                })
+                self.start_port(connection, &message, deadline, room, &driver).map_err(
+                    |unsent| match unsent {
+                        Unsent::NoRoom => self.too_late(),
+                        Unsent::Failed(error) => error,
+                    },
+                )
             }
         }
     }
@@ -291,8 +294,8 @@ impl<M: MachMessage + 'static> Client<M> {
         message: &M::View<'_>,
         deadline: Option<Instant>,
         room: Deadline,
+        driver: &Arc<Driver>,
     ) -> Result<PendingReply<T>, Unsent> {
-        let driver = Driver::current(&self.endpoint).map_err(Unsent::Failed)?;
         scratch::with(|scratch| {
             let outgoing = self.encode(&mut scratch.send, message).map_err(Unsent::Failed)?;
             if !outgoing.reply_wanted() {
@@ -302,9 +305,10 @@ impl<M: MachMessage + 'static> Client<M> {
                 error if error.is_timed_out() => Unsent::NoRoom,
                 error => Unsent::Failed(self.send_error(error)),
             };
-            let expected = Expected::new(&driver, deadline).map_err(failed)?;
+            let expected = Expected::new(driver, deadline).map_err(failed)?;
             outgoing.copy_send(connection.right()).make_reply(expected.port()).send(room).map_err(failed)?;
-            Ok(PendingReply::through_port(expected, connection.clone(), self.call_until(deadline)))
+            let call = self.call_until(deadline, Driver::of_process);
+            Ok(PendingReply::through_port(expected, connection.clone(), call))
         })
     }
 
@@ -313,18 +317,20 @@ impl<M: MachMessage + 'static> Client<M> {
         core: &Core<M>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         deadline: Option<Instant>,
+        driver: GetDriver,
     ) -> Result<PendingReply<T>, Error> {
         let slot = self.ask_local(core, request, deadline)?;
-        PendingReply::local(slot, self.call_until(deadline))
+        PendingReply::local(slot, self.call_until(deadline, driver))
     }
 
-    fn call_until(&self, deadline: Option<Instant>) -> Call {
+    fn call_until(&self, deadline: Option<Instant>, driver: GetDriver) -> Call {
         Call {
             endpoint: self.endpoint.clone(),
             allowed: self.deadline,
             deadline,
             dialect: Self::dialect,
             log: self.log.clone(),
+            driver,
         }
     }
 

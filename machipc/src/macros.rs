@@ -217,6 +217,9 @@ pub use machipc_derive::MachMessage;
 /// | `with_deadline(deadline)` | The same client with another deadline for each message and call. |
 /// | one for each variant | Takes the variant's fields and sends it. With a reply it waits for the answer and returns it, else it returns when the message is on its way: `Result<T, Error>` or `Result<(), Error>`. The variant's documentation is the method's. |
 ///
+/// Beside it stands the same client without blocking: `KvAsyncClient` beside `KvClient`, `StoreAsync` beside a client that is called
+/// `Store`. It wraps an [`AsyncClient`](crate::AsyncClient), its methods are `async`, and it can be made [`From`] the other one.
+///
 /// A method whose name is a keyword is raw: `kv.r#move()`.
 ///
 /// # The trait form

@@ -11,24 +11,36 @@ use crate::names;
 
 /// The client's type, which stands beside the endpoint.
 pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
-    let Endpoint { visibility, client, name, .. } = endpoint;
+    let what = format!(
+        " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{}`.",
+        endpoint.schema_name(model.ident),
+        endpoint.name
+    );
+    wrapper(model, endpoint, &endpoint.client, &quote!(Client), &what)
+}
+
+/// The type `name`, which wraps the `wrapped` of the runtime crate.
+pub fn wrapper(
+    model: &Model,
+    endpoint: &Endpoint,
+    name: &Ident,
+    wrapped: &TokenStream,
+    what: &str,
+) -> TokenStream {
+    let visibility = endpoint.visibility;
     let krate = &model.krate;
     let private = names::private_module();
     let generics = generics::client_generics(model, &quote!(#krate::#private));
     let (_, _, bounds) = generics.split_for_impl();
     let inner = inner(model);
     let bounds_apart = super::allow_bounds_apart(model);
-    let what = format!(
-        " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{name}`.",
-        endpoint.schema_name(model.ident)
-    );
     let clones = " Clones share the connection, and any thread may use it.";
     quote! {
         #[doc = #what]
         #[doc = #clones]
         #[allow(dead_code)]
         #bounds_apart
-        #visibility struct #client #generics (#krate::Client<#inner>) #bounds;
+        #visibility struct #name #generics (#krate::#wrapped<#inner>) #bounds;
     }
 }
 
@@ -37,12 +49,12 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let Endpoint { client, name, visibility, .. } = endpoint;
     let Head { parameters, own, bounds } = Head::of_client(model, client);
     let inner = inner(model);
-    let variants = endpoint.variants.iter().map(|variant| method(model, visibility, variant));
-    let client_name = client.to_string();
+    let variants =
+        endpoint.variants.iter().map(|variant| method(model, visibility, variant, Manner::Blocking));
     let connect = format!(" Connects to the host of `{name}`.");
     let connect_timeout =
         format!(" Connects to the host of `{name}`, waiting up to `timeout` for it to appear.");
-    quote! {
+    let methods = quote! {
         #[allow(dead_code)]
         impl #parameters #own #bounds {
             #[doc = #connect]
@@ -92,7 +104,16 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
 
             #(#variants)*
         }
+    };
+    let traits = traits(model, client);
+    quote!(#methods #traits)
+}
 
+/// What every wrapper is beside its methods.
+pub fn traits(model: &Model, client: &Ident) -> TokenStream {
+    let Head { parameters, own, bounds } = Head::of_client(model, client);
+    let client_name = client.to_string();
+    quote! {
         impl #parameters __rt::Clone for #own #bounds {
             fn clone(&self) -> Self {
                 Self(__rt::Clone::clone(&self.0))
@@ -115,7 +136,20 @@ fn returned<'g>(group: &Group<'g>) -> Option<&'g Type> {
     })
 }
 
-fn method(model: &Model, visibility: &syn::Visibility, variant: &Alternative) -> TokenStream {
+/// How a client's methods wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Blocking,
+    Asynchronous,
+}
+
+/// A variant's method.
+pub fn method(
+    model: &Model,
+    visibility: &syn::Visibility,
+    variant: &Alternative,
+    manner: Manner,
+) -> TokenStream {
     let method = &variant.method;
     let name = names::plain(model.ident);
     let carried = variant.attributes.iter().filter(|attribute| is_carried(attribute));
@@ -133,15 +167,25 @@ fn method(model: &Model, visibility: &syn::Visibility, variant: &Alternative) ->
     let (answer, body, summary, errors) = match returned(&variant.group) {
         Some(answer) => {
             let reply = reply_parameter(&variant.group);
-            let body = quote!(<#answer as __rt::Answer>::call(&self.0, |#reply| #message));
+            let body = match manner {
+                Manner::Blocking => quote!(<#answer as __rt::Answer>::call(&self.0, |#reply| #message)),
+                Manner::Asynchronous => {
+                    quote!(<#answer as __rt::Answer>::call_async(&self.0, |#reply| #message).await)
+                }
+            };
             let errors = " When the message cannot be sent, or no answer comes.";
             (quote!(#answer), body, format!(" Sends {link} and waits for the answer."), errors)
         }
         None => {
-            let body = quote!(__rt::Client::send(&self.0, #message).map_err(__rt::SendError::into_error));
+            let sent = match manner {
+                Manner::Blocking => quote!(__rt::Client::send(&self.0, #message)),
+                Manner::Asynchronous => quote!(__rt::AsyncClient::send(&self.0, #message).await),
+            };
+            let body = quote!(#sent.map_err(__rt::SendError::into_error));
             (quote!(()), body, format!(" Sends {link}."), " When the message cannot be sent.")
         }
     };
+    let asynchronous = (manner == Manner::Asynchronous).then(|| quote!(async));
     // The user's own words come first and are the summary then.
     let summary =
         if is_documented { quote!(#[doc = ""] #[doc = #summary]) } else { quote!(#[doc = #summary]) };
@@ -151,7 +195,7 @@ fn method(model: &Model, visibility: &syn::Visibility, variant: &Alternative) ->
         #[doc = ""]
         #[doc = " # Errors"]
         #[doc = #errors]
-        #visibility fn #method(&self #(#parameters)*) -> __rt::Result<#answer, __rt::Error> {
+        #visibility #asynchronous fn #method(&self #(#parameters)*) -> __rt::Result<#answer, __rt::Error> {
             #body
         }
     }
@@ -191,6 +235,6 @@ fn parameter(group: &Group, member: &Member) -> Ident {
 }
 
 /// The endpoint without anything borrowed.
-fn inner(model: &Model) -> TokenStream {
+pub fn inner(model: &Model) -> TokenStream {
     generics::with_lifetime(model, &Lifetime::new("'static", Span::call_site()))
 }

@@ -4,6 +4,7 @@
 //! prelude matter. Fields are named by their types, as in `<&'a str as __rt::Field>::put`, so that a type that cannot be sent is
 //! underlined where the user wrote it.
 
+mod async_client;
 mod client;
 mod endpoint;
 mod fields;
@@ -32,12 +33,14 @@ pub fn expand(model: &Model) -> TokenStream {
     quote!(#impls #client)
 }
 
-/// An endpoint's client; nothing for other messages.
+/// An endpoint's clients; nothing for other messages.
 pub fn expand_client(model: &Model) -> TokenStream {
     let Kind::Endpoint(endpoint) = &model.kind else { return TokenStream::new() };
     let definition = client::definition(model, endpoint);
     let methods = enclose(model, client::methods(model, endpoint));
-    quote!(#definition #methods)
+    let async_definition = async_client::definition(model, endpoint);
+    let async_methods = enclose(model, async_client::methods(model, endpoint));
+    quote!(#definition #methods #async_definition #async_methods)
 }
 
 /// Wraps items in a `const _`, where `__rt` is what macros may use.

@@ -277,3 +277,104 @@ const _: () = {
         }
     }
 };
+/// [`KvClient`] without blocking the thread: its methods are futures.
+/// Clones share the connection, and any thread may use it.
+#[allow(dead_code)]
+pub struct KvAsyncClient(::machipc::AsyncClient<Kv<'static>>);
+#[allow(deprecated, elided_lifetimes_in_paths)]
+const _: () = {
+    use ::machipc::__private_0_1 as __rt;
+    #[allow(dead_code)]
+    impl KvAsyncClient {
+        /// Connects to the host of `com.example.golden.kv`.
+        ///
+        /// # Errors
+        /// When there is no such host.
+        pub fn connect() -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect().map(Self)
+        }
+        /// Connects to the host that has this name instead.
+        ///
+        /// # Errors
+        /// When there is no such host.
+        pub fn connect_to(name: &__rt::str) -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect_to(name).map(Self)
+        }
+        /// Connects to the host of `com.example.golden.kv`, waiting up to `timeout` for it to appear.
+        ///
+        /// # Errors
+        /// When there is still no such host then.
+        pub async fn connect_timeout(timeout: __rt::Duration) -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect_timeout(timeout).await.map(Self)
+        }
+        /// Uses a connection that is there already.
+        pub fn from_client(client: __rt::AsyncClient<Kv<'static>>) -> Self {
+            Self(client)
+        }
+        /// The connection, for whatever no method is for.
+        pub fn client(&self) -> &__rt::AsyncClient<Kv<'static>> {
+            &self.0
+        }
+        /// The same client with another deadline for each message and call; `None` waits for ever.
+        #[must_use]
+        pub fn with_deadline(&self, deadline: impl __rt::Into<__rt::Option<__rt::Duration>>) -> Self {
+            Self(__rt::AsyncClient::with_deadline(&self.0, deadline))
+        }
+        /// Stores a value.
+        ///
+        /// Sends [`Kv::Put`].
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub async fn put(&self, value: Put<'_>) -> __rt::Result<(), __rt::Error> {
+            __rt::AsyncClient::send(&self.0, Kv::Put(value)).await.map_err(__rt::SendError::into_error)
+        }
+        /// Finds a value.
+        ///
+        /// Sends [`Kv::Get`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub async fn get(&self, key: &str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
+            <Option<Vec<u8>> as __rt::Answer>::call_async(&self.0, |reply| Kv::Get { key, reply }).await
+        }
+        /// Sends [`Kv::Load`].
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub async fn load(&self, name: String, data: Vec<u8>) -> __rt::Result<(), __rt::Error> {
+            __rt::AsyncClient::send(&self.0, Kv::Load { name, data })
+                .await
+                .map_err(__rt::SendError::into_error)
+        }
+        /// Sends [`Kv::Move`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub async fn r#move(&self, value_0: u32, value_1: &str) -> __rt::Result<bool, __rt::Error> {
+            <bool as __rt::Answer>::call_async(&self.0, |reply| Kv::Move(value_0, value_1, reply)).await
+        }
+        /// Sends [`Kv::Clear`].
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub async fn clear(&self) -> __rt::Result<(), __rt::Error> {
+            __rt::AsyncClient::send(&self.0, Kv::Clear).await.map_err(__rt::SendError::into_error)
+        }
+    }
+    impl __rt::From<KvClient> for KvAsyncClient {
+        fn from(client: KvClient) -> Self {
+            Self(__rt::From::from(client.0))
+        }
+    }
+    impl __rt::Clone for KvAsyncClient {
+        fn clone(&self) -> Self {
+            Self(__rt::Clone::clone(&self.0))
+        }
+    }
+    impl __rt::fmt::Debug for KvAsyncClient {
+        fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
+            __rt::fmt_client(__f, "KvAsyncClient", &self.0)
+        }
+    }
+};

@@ -226,6 +226,102 @@ const _: () = {
         }
     }
 };
+/// [`StoreClient`] without blocking the thread: its methods are futures.
+/// Clones share the connection, and any thread may use it.
+#[allow(dead_code)]
+pub struct StoreAsyncClient(::machipc::AsyncClient<StoreMessage<'static>>);
+#[allow(deprecated, elided_lifetimes_in_paths)]
+const _: () = {
+    use ::machipc::__private_0_1 as __rt;
+    #[allow(dead_code)]
+    impl StoreAsyncClient {
+        /// Connects to the host of `com.example.golden.service`.
+        ///
+        /// # Errors
+        /// When there is no such host.
+        pub fn connect() -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect().map(Self)
+        }
+        /// Connects to the host that has this name instead.
+        ///
+        /// # Errors
+        /// When there is no such host.
+        pub fn connect_to(name: &__rt::str) -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect_to(name).map(Self)
+        }
+        /// Connects to the host of `com.example.golden.service`, waiting up to `timeout` for it to appear.
+        ///
+        /// # Errors
+        /// When there is still no such host then.
+        pub async fn connect_timeout(timeout: __rt::Duration) -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect_timeout(timeout).await.map(Self)
+        }
+        /// Uses a connection that is there already.
+        pub fn from_client(client: __rt::AsyncClient<StoreMessage<'static>>) -> Self {
+            Self(client)
+        }
+        /// The connection, for whatever no method is for.
+        pub fn client(&self) -> &__rt::AsyncClient<StoreMessage<'static>> {
+            &self.0
+        }
+        /// The same client with another deadline for each message and call; `None` waits for ever.
+        #[must_use]
+        pub fn with_deadline(&self, deadline: impl __rt::Into<__rt::Option<__rt::Duration>>) -> Self {
+            Self(__rt::AsyncClient::with_deadline(&self.0, deadline))
+        }
+        /// Finds a value.
+        ///
+        /// Sends [`StoreMessage::Get`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub async fn get(&self, key: &str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
+            <Option<Vec<u8>> as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Get { key, reply })
+                .await
+        }
+        /// Sends [`StoreMessage::Put`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub async fn put(&self, key: &str, value: &[u8]) -> __rt::Result<Result<(), String>, __rt::Error> {
+            <Result<(), String> as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Put {
+                key,
+                value,
+                reply,
+            })
+            .await
+        }
+        /// Sends [`StoreMessage::Touch`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub async fn touch(&self, r#type: u32) -> __rt::Result<(), __rt::Error> {
+            <() as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Touch { r#type, reply }).await
+        }
+        /// Sends [`StoreMessage::Clear`].
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub async fn clear(&self) -> __rt::Result<(), __rt::Error> {
+            __rt::AsyncClient::send(&self.0, StoreMessage::Clear).await.map_err(__rt::SendError::into_error)
+        }
+    }
+    impl __rt::From<StoreClient> for StoreAsyncClient {
+        fn from(client: StoreClient) -> Self {
+            Self(__rt::From::from(client.0))
+        }
+    }
+    impl __rt::Clone for StoreAsyncClient {
+        fn clone(&self) -> Self {
+            Self(__rt::Clone::clone(&self.0))
+        }
+    }
+    impl __rt::fmt::Debug for StoreAsyncClient {
+        fn fmt(&self, __f: &mut __rt::fmt::Formatter<'_>) -> __rt::fmt::Result {
+            __rt::fmt_client(__f, "StoreAsyncClient", &self.0)
+        }
+    }
+};
 /// Serves an implementation of [`Store`] to the clients of the endpoint `com.example.golden.service`. Clones share it.
 #[allow(dead_code)]
 pub struct StoreServer<T>(::machipc::__private_0_1::Arc<T>);

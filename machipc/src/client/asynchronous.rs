@@ -13,7 +13,10 @@ use crate::reply::{Reply, ReplyValue};
 
 use super::connection::Connection;
 use super::room::Place;
-use super::{Client, Link, PendingReply, Unsent};
+use super::{Client, Link, PendingReply, Unsent, own_name};
+
+/// How long to wait between two looks for a host that is not there yet, at first and at most.
+const LOOK_UP_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 /// Sends messages of type `M` to one host, and never blocks the thread: what waits is a future.
 ///
@@ -54,6 +57,34 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     /// As [`Client::connect_to`].
     pub fn connect_to(name: &str) -> Result<Self, Error> {
         Client::connect_to(name).map(Self)
+    }
+
+    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear: the name is looked up again every 20 ms at least.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), with [`Error::NotFound`] only once the time is up.
+    pub async fn connect_timeout(timeout: Duration) -> Result<Self, Error> {
+        Self::connect_to_timeout(own_name::<M>()?, timeout).await
+    }
+
+    /// [`connect_to`](Self::connect_to), waiting up to `timeout` for a host to appear: the name is looked up again every 20 ms at
+    /// least.
+    ///
+    /// # Errors
+    /// As [`connect_to`](Self::connect_to), with [`Error::NotFound`] only once the time is up.
+    pub async fn connect_to_timeout(name: &str, timeout: Duration) -> Result<Self, Error> {
+        let deadline = Deadline::after(timeout);
+        let mut pause = LOOK_UP_AGAIN.0;
+        loop {
+            match Self::connect_to(name) {
+                Err(Error::NotFound { .. }) if !deadline.has_passed() => {}
+                result => return result,
+            }
+            let left = deadline.remaining().map_or(pause, |left| pause.min(left));
+            let mut alarm = Alarm::new(&Driver::current(name)?, Instant::now() + left);
+            poll_fn(|cx| alarm.poll(cx)).await;
+            pause = (pause * 2).min(LOOK_UP_AGAIN.1);
+        }
     }
 
     /// Makes a client of a right, for instance one that came in a message.
@@ -118,11 +149,12 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     ) -> Result<PendingReply<T>, Error> {
         let deadline = self.0.deadline_from_now();
         match &self.0.link {
-            Link::Local(core) => self.0.start_local(core, request, deadline),
+            Link::Local(core) => self.0.start_local(core, request, deadline, Driver::current),
             Link::Port(connection) => {
                 let message = request(Reply::wanted(deadline));
+                let driver = Driver::current(self.0.endpoint())?;
                 self.when_there_is_room(connection, deadline, || {
-                    self.0.start_port(connection, &message, deadline, Deadline::now())
+                    self.0.start_port(connection, &message, deadline, Deadline::now(), &driver)
                 })
                 .await
             }

@@ -1,8 +1,11 @@
 //! The way to a host through its port.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::driver::Driver;
+use crate::error::Error;
 use crate::port::{Deadline, SendRight};
 
 use super::room::Room;
@@ -11,6 +14,8 @@ use super::room::Room;
 pub(crate) struct Connection {
     right: SendRight<()>,
     pub(super) room: Room,
+    /// The process's driver, once it was used: asking for it takes a look at the process's id.
+    driver: OnceLock<Arc<Driver>>,
 }
 
 /// How long a reply right may be gone before its host's death is to be seen. Systems end a process name by name, and the port's name
@@ -22,11 +27,19 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 impl Connection {
     pub(super) fn new<M>(right: SendRight<M>) -> Self {
-        Self { right: right.cast(), room: Room::new() }
+        Self { right: right.cast(), room: Room::new(), driver: OnceLock::new() }
     }
 
     pub(super) fn right(&self) -> &SendRight<()> {
         &self.right
+    }
+
+    /// The process's driver.
+    pub(super) fn driver(&self, endpoint: &str) -> Result<Arc<Driver>, Error> {
+        match self.driver.get() {
+            Some(driver) => Ok(driver.clone()),
+            None => Driver::of_process(endpoint).map(|driver| self.driver.get_or_init(|| driver).clone()),
+        }
     }
 
     /// Whether the host is known to have gone.

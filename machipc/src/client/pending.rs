@@ -49,7 +49,12 @@ pub(super) struct Call {
     /// This side's message type.
     pub(super) dialect: fn() -> Dialect,
     pub(super) log: Option<Log>,
+    /// What waits for the answer.
+    pub(super) driver: GetDriver,
 }
+
+/// Either of `Driver`'s: as a future waits, or as a thread may.
+pub(super) type GetDriver = fn(&str) -> Result<Arc<Driver>, Error>;
 
 enum State<T> {
     /// The answer comes to a port.
@@ -73,7 +78,7 @@ impl<T: ReplyValue> PendingReply<T> {
     pub(super) fn local(slot: Arc<Slot<Answer<T>>>, call: Call) -> Result<Self, Error> {
         let mut _alarm = None;
         if let Some(deadline) = call.deadline.filter(|_| !slot.is_settled()) {
-            match Driver::current(&call.endpoint) {
+            match (call.driver)(&call.endpoint) {
                 Ok(driver) => _alarm = Some(Alarm::set(&driver, deadline, Waker::from(slot.clone()))),
                 Err(error) => {
                     slot.abandon();
@@ -85,6 +90,9 @@ impl<T: ReplyValue> PendingReply<T> {
     }
 
     /// Waits for the answer on the calling thread.
+    ///
+    /// With the feature `tokio`, a call that an [`AsyncClient`](crate::AsyncClient) has made inside a runtime is to be awaited: a
+    /// thread of the runtime that waits here may keep the runtime from receiving the answer.
     ///
     /// # Errors
     /// As [`Client::call`](crate::Client::call).
@@ -178,7 +186,7 @@ impl<T: ReplyValue> PendingReply<T> {
                     Some(Answer::Value(value)) => return Poll::Ready(Ok(value)),
                     Some(Answer::Dropped) => return Poll::Ready(Err(self.call.reply_dropped())),
                     Some(Answer::Elsewhere(port)) => {
-                        let driver = match Driver::current(&self.call.endpoint) {
+                        let driver = match (self.call.driver)(&self.call.endpoint) {
                             Ok(driver) => driver,
                             Err(error) => return Poll::Ready(Err(error)),
                         };

@@ -13,6 +13,8 @@
 //! No lock is held while a waker is woken, and none of the locks is held while another is taken.
 
 mod block_on;
+#[cfg(feature = "tokio")]
+mod runtime;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -65,11 +67,25 @@ struct State {
 }
 
 impl Driver {
-    /// The process's driver, which is started if it is not there.
+    /// The driver for what is awaited as a future: inside a tokio runtime, with the feature `tokio`, the runtime's, else the process's.
+    /// It is started if it is not there.
     ///
     /// # Errors
     /// [`Error::Mach`] when there is no room for its ports, [`Error::Thread`]. They name `endpoint`.
     pub(crate) fn current(endpoint: &str) -> Result<Arc<Self>, Error> {
+        #[cfg(feature = "tokio")]
+        if let Some(driver) = runtime::driver(endpoint) {
+            return driver;
+        }
+        thread::driver(endpoint)
+    }
+
+    /// The process's driver, for what may be awaited by a thread: a runtime's would not drive while that thread waits, if the thread is
+    /// the runtime's.
+    ///
+    /// # Errors
+    /// As [`current`](Self::current).
+    pub(crate) fn of_process(endpoint: &str) -> Result<Arc<Self>, Error> {
         thread::driver(endpoint)
     }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::error::Error;
-use crate::port::{Deadline, MessageBuffer};
+use crate::port::{Deadline, MachError, MessageBuffer};
 
 use super::Driver;
 
@@ -36,11 +36,13 @@ fn start(endpoint: &str) -> Result<Arc<Driver>, Error> {
     let failed = |source| Error::Mach { endpoint: endpoint.to_owned(), source };
     let driver = Arc::new(Driver::new().map_err(failed)?);
     let driven = driver.clone();
-    thread::Builder::new()
-        .name("machipc driver".to_owned())
-        .spawn(move || drive(&driven))
+    spawn(move || drive(&driven))
         .map_err(|error| Error::Thread { endpoint: endpoint.to_owned(), reason: error.to_string() })?;
     Ok(driver)
+}
+
+fn spawn(run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name("machipc driver".to_owned()).spawn(run).map(drop)
 }
 
 /// Drives for as long as the process lives.
@@ -51,10 +53,33 @@ fn drive(driver: &Driver) {
         let deadline = until.map_or(Deadline::never(), Deadline::at);
         match driver.turn(&mut buffer, deadline) {
             Ok((_, next)) => until = next,
-            Err(error) => {
-                tracing::error!(target: "machipc", "nothing is received for futures any more: {error}");
-                return;
+            Err(error) => return lost(&error),
+        }
+    }
+}
+
+/// Says that a driver is of no use any more.
+pub(super) fn lost(error: &MachError) {
+    tracing::error!(target: "machipc", "nothing is received for futures any more: {error}");
+}
+
+/// Drives in place of a runtime that has ended, for as long as somebody else has the driver.
+#[cfg(feature = "tokio")]
+pub(super) fn take_over(driver: Arc<Driver>) {
+    /// How long the thread may outlive the last one who has the driver.
+    const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+    let spawned = spawn(move || {
+        let mut buffer = MessageBuffer::new();
+        let mut until = None;
+        while Arc::strong_count(&driver) > 1 {
+            let deadline = until.map_or(Deadline::never(), Deadline::at).min(Deadline::after(LOOK));
+            match driver.turn(&mut buffer, deadline) {
+                Ok((_, next)) => until = next,
+                Err(error) => return lost(&error),
             }
         }
+    });
+    if let Err(error) = spawned {
+        tracing::error!(target: "machipc", "nobody receives for the futures of a runtime that has ended: {error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Fields, as generated code sees them: by one trait each way, so that a type that cannot be sent is told once and in our words.
 
 use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
-use crate::{Client, Error, Reply, ReplyValue};
+use crate::{AsyncClient, Client, Error, Reply, ReplyValue};
 
 /// A field of a message.
 #[diagnostic::on_unimplemented(
@@ -129,6 +129,13 @@ pub trait Answer: Sized {
         client: &Client<M>,
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<Self, Error>;
+
+    /// Sends a request and waits for this answer, without blocking the thread.
+    #[allow(async_fn_in_trait, reason = "one impl, whose future is as `Send` as what it sends")]
+    async fn call_async<'m, M: MachMessage + 'static>(
+        client: &AsyncClient<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<Self, Error>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -164,5 +171,12 @@ impl<T: ReplyValue> Answer for T {
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<Self, Error> {
         client.call(request)
+    }
+
+    async fn call_async<'m, M: MachMessage + 'static>(
+        client: &AsyncClient<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<Self, Error> {
+        client.call(request).await
     }
 }

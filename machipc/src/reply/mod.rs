@@ -148,16 +148,19 @@ impl<T> Reply<T> {
     /// }
     /// ```
     pub fn cancelled(&mut self) -> impl Future<Output = ()> {
-        poll_fn(|cx| self.poll_cancelled(cx))
+        poll_fn(|cx| self.poll_cancelled(cx, Driver::current))
     }
 
     /// Waits on the calling thread until [nobody waits](Self::cancelled) for the answer any more, for `timeout` at most. Returns whether
     /// it is so.
     pub fn wait_cancelled(&mut self, timeout: Duration) -> bool {
-        block_on_until(self.cancelled(), Instant::now().checked_add(timeout)).is_some()
+        let deadline = Instant::now().checked_add(timeout);
+        // A runtime would not see it while its thread waits here.
+        self.watch = None;
+        block_on_until(poll_fn(|cx| self.poll_cancelled(cx, Driver::of_process)), deadline).is_some()
     }
 
-    fn poll_cancelled(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+    fn poll_cancelled(&mut self, cx: &mut task::Context<'_>, driver: GetDriver) -> Poll<()> {
         if self.right.name() == mach::MACH_PORT_NULL {
             return match &self.slot {
                 Some(slot) => slot.poll_abandoned(cx),
@@ -171,7 +174,7 @@ impl<T> Reply<T> {
             }
             let watch = match &mut self.watch {
                 Some(watch) => watch,
-                none => match watch_right(&self.right) {
+                none => match watch_right(&self.right, driver) {
                     Ok(watch) => none.insert(Box::new(watch)),
                     Err(_) if self.right.is_dead() => return Poll::Ready(()),
                     Err(error) => {
@@ -321,9 +324,11 @@ pub(crate) fn salvaged() -> Option<ReplyRight> {
 /// The remaining time of a caller that waits for ever.
 const NO_DEADLINE: u64 = u64::MAX;
 
-fn watch_right(right: &ReplyRight) -> Result<Expected, Error> {
+type GetDriver = fn(&str) -> Result<Arc<Driver>, Error>;
+
+fn watch_right(right: &ReplyRight, driver: GetDriver) -> Result<Expected, Error> {
     let failed = |source| Error::Mach { endpoint: wire::CALLER.to_owned(), source };
-    let driver = Driver::current(wire::CALLER)?;
+    let driver = driver(wire::CALLER)?;
     let watch = Expected::new(&driver, None).map_err(failed)?;
     right.notify_dead_name(watch.port()).map_err(failed)?;
     Ok(watch)
