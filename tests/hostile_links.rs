@@ -462,6 +462,11 @@ impl Enemy {
                 send(&peer.socket, b"F\x01", &[fd.as_fd()]);
                 let len = self.random.below(3 * 4096);
                 let mut bytes = message(0, 0, [0; 4], &[4, 1, len], 1, &[1, 0, 0, 0, 0]);
+                if self.random.below(2) == 0 {
+                    // The message's own bytes are said to be there.
+                    bytes = message(0, 0, [0; 4], &[], 0, &[]);
+                    bytes[44..48].copy_from_slice(&(len & !3).to_le_bytes());
+                }
                 bytes[6] = 1;
                 peer.say(&bytes);
                 let _ = rustix::fs::ftruncate(&fd, 0);

@@ -148,7 +148,9 @@ impl Kernel {
     /// Sends a message to a send right, within the queue limit. Returns it when the port is full.
     #[expect(clippy::result_large_err, reason = "a full queue is no error worth an allocation")]
     pub(super) fn send_within_limit(&mut self, id: PortId, message: Message) -> Result<(), Message> {
-        if self.port(id).is_full() && !self.port(id).is_dead() {
+        let port = self.port(id);
+        let waits = matches!(port.home, Home::Link { .. }) && !port.blocked_senders.is_empty();
+        if (port.is_full() || waits || !self.fits_ring(id, &message)) && !self.port(id).is_dead() {
             return Err(message);
         }
         self.deliver(id, message);
@@ -223,6 +225,10 @@ impl Kernel {
                 self.notify_send_possible(id);
                 return;
             };
+            if !self.fits_ring(id, &blocked.message) {
+                self.port_mut(id).blocked_senders.push_front(blocked);
+                return;
+            }
             if self.moves_away(&blocked.message) && self.halt_holders_of(&blocked.message) > 0 {
                 let reserved = self.reserve(id);
                 self.finish(blocked.waiter, Outcome::Moving(Box::new(blocked.message), reserved));

@@ -14,7 +14,7 @@ use super::link::handshake;
 use super::memory;
 use super::message::{Message, Right, Sender};
 use super::poll::Poller;
-use super::port::Home;
+use super::port::{Home, PortId};
 use super::queue::Found;
 use super::recycle;
 use super::simple;
@@ -212,6 +212,7 @@ impl Task {
         };
         let deadline = deadline(option & MACH_SEND_TIMEOUT != 0, timeout);
         let notify = option & MACH_SEND_NOTIFY != 0;
+        let interruptible = option & MACH_SEND_INTERRUPT != 0;
         match self.with(|kernel| self.start_send(kernel, draft, notify, deadline)) {
             Sent::Code(code) => code,
             Sent::Back(letter, code) => {
@@ -223,39 +224,69 @@ impl Task {
                 // SAFETY: the caller's word, as in the arm above.
                 unsafe { self.wait_for_room(message, option, deadline, waiter, &parker) }
             }
-            Sent::Moving(message, reserved) => self.send_once_still(*message, reserved),
+            Sent::Moving(message, reserved) => {
+                self.send_once_still(*message, reserved, deadline, interruptible)
+            }
+            Sent::Unwritten(port, frame) => {
+                self.await_progress(port, deadline, interruptible, |kernel| kernel.is_written(Some(frame)));
+                MACH_MSG_SUCCESS
+            }
         }
     }
 
     /// Sends a message with receive rights to another process, once whoever holds rights to these ports has stopped sending.
-    fn send_once_still(&self, message: Message, reserved: Option<Home>) -> mach_msg_return_t {
-        let until = Instant::now() + HAND_OVER;
+    fn send_once_still(
+        &self,
+        message: Message,
+        reserved: Option<Home>,
+        deadline: Option<Instant>,
+        interruptible: bool,
+    ) -> mach_msg_return_t {
+        let to = message.destination.port();
+        self.await_progress(to, Some(Instant::now() + HAND_OVER), false, |kernel| {
+            !kernel.moves_away(&message) || kernel.halt_holders_of(&message) == 0
+        });
+        let unwritten = self.with(|kernel| {
+            let link = kernel.link_of(to);
+            if link.is_some() {
+                kernel.leave_behind_holders_of(&message);
+            }
+            kernel.deliver_move(message, reserved);
+            kernel.unwritten(link)
+        });
+        self.await_progress(to, deadline, interruptible, |kernel| {
+            kernel.is_written(unwritten) && kernel.has_redirected()
+        });
+        MACH_MSG_SUCCESS
+    }
+
+    /// Waits until something is so that depends on what comes and goes on the links. Returns early when time is up or a signal comes.
+    fn await_progress(
+        &self,
+        port: PortId,
+        deadline: Option<Instant>,
+        interruptible: bool,
+        done: impl Fn(&mut Kernel) -> bool,
+    ) {
         let parker = Parker::current();
-        let mut unsent = Some(message);
         loop {
             let waiter = self.with(|kernel| {
-                let message = unsent.take()?;
-                if kernel.moves_away(&message) && kernel.halt_holders_of(&message) > 0 {
-                    if Instant::now() < until {
-                        let awaited = Awaited::Room(message.destination.port());
-                        let parker = parker.clone();
-                        let waiter = Waiter { parker, awaited, room: 0, large: false, outcome: None };
-                        let waiter = WaiterId(kernel.waiters.insert(waiter));
-                        kernel.await_halt(waiter);
-                        unsent = Some(message);
-                        return Some(waiter);
-                    }
-                    kernel.leave_behind_holders_of(&message);
+                if done(kernel) {
+                    return None;
                 }
-                kernel.deliver_move(message, reserved);
-                None
+                let (parker, awaited) = (parker.clone(), Awaited::Room(port));
+                let waiter = Waiter { parker, awaited, room: 0, large: false, outcome: None };
+                let waiter = WaiterId(kernel.waiters.insert(waiter));
+                kernel.await_progress(waiter);
+                Some(waiter)
             });
-            let Some(waiter) = waiter else { return MACH_MSG_SUCCESS };
-            let _ = self.sleep(&parker, Some(until), false);
-            self.with(|kernel| {
-                kernel.end_wait_for_halt(waiter);
-                parker.reset();
-            });
+            let Some(waiter) = waiter else { return };
+            let woken = self.sleep(&parker, deadline, interruptible);
+            self.with(|kernel| kernel.end_wait_for_progress(waiter));
+            parker.reset();
+            if woken != Woken::Notified {
+                return;
+            }
         }
     }
 
@@ -290,8 +321,12 @@ impl Task {
             let reserved = kernel.reserve(port);
             return Sent::Moving(Box::new(message), reserved);
         }
+        let link = kernel.link_of(port);
         match kernel.send_within_limit(port, message) {
-            Ok(()) => Sent::Code(MACH_MSG_SUCCESS),
+            Ok(()) => match kernel.unwritten(link) {
+                Some(frame) => Sent::Unwritten(port, frame),
+                None => Sent::Code(MACH_MSG_SUCCESS),
+            },
             Err(message) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
                 send_back(kernel, message, 0, MACH_SEND_TIMED_OUT)
             }
@@ -347,7 +382,10 @@ impl Task {
             unsent.map(|unsent| send_back(kernel, unsent, message as usize, code))
         });
         match back {
-            Some(Sent::Moving(message, reserved)) => self.send_once_still(*message, reserved),
+            Some(Sent::Moving(message, reserved)) => {
+                let interruptible = option & MACH_SEND_INTERRUPT != 0;
+                self.send_once_still(*message, reserved, deadline, interruptible)
+            }
             Some(Sent::Back(letter, code)) => {
                 // SAFETY: the letter has the size of the message that came from there; writable by the caller's word.
                 unsafe { letter.write(message) };
@@ -443,6 +481,8 @@ enum Sent {
     Blocked(WaiterId, std::sync::Arc<Parker>),
     /// There is room for a message that takes receive rights to another process, and credit for it was taken.
     Moving(Box<Message>, Option<Home>),
+    /// Sent to this port, but for a frame that waits for room.
+    Unwritten(PortId, (u32, u64)),
 }
 
 fn send_back(kernel: &mut Kernel, message: Message, buffer: usize, code: mach_msg_return_t) -> Sent {

@@ -38,6 +38,13 @@ impl Fds {
         self.lost |= fd.is_none();
         Ok(fd)
     }
+
+    /// The same with the last one.
+    fn take_last(&mut self) -> Result<Option<OwnedFd>, Breach> {
+        let fd = self.left.next_back().ok_or(Breach)?;
+        self.lost |= fd.is_none();
+        Ok(fd)
+    }
 }
 
 impl Kernel {
@@ -336,15 +343,32 @@ impl Kernel {
         let head = Head::read(&mut reader).ok_or(Breach)?;
         let item_bytes = reader.take(head.items_len as usize).ok_or(Breach)?;
         let bytes = reader.rest();
-        let large = bytes.len() + 24 > MACH_MSG_SEND_MAX as usize;
-        if large || !bytes.len().is_multiple_of(4) || head.complex > 1 || head.kernel > 1 {
+        let len = bytes.len().max(head.beside as usize);
+        let large = len + 24 > MACH_MSG_SEND_MAX as usize || (head.beside > 0 && !bytes.is_empty());
+        if large || !len.is_multiple_of(4) || head.complex > 1 || head.kernel > 1 {
             return Err(Breach);
         }
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let cost = body.len() + fds.left.len() * FD_COST + head.item_count as usize * ITEM_COST;
+        let cost = body.len()
+            + head.beside as usize
+            + fds.left.len() * FD_COST
+            + head.item_count as usize * ITEM_COST;
         let charge = Charge::take(&link.held_here, cost, HELD_MAX).ok_or(Breach)?;
         let mut private = recycle::take();
         private.extend_from_slice(bytes);
+        let mut incomplete = false;
+        if head.beside > 0 {
+            match fds.take_last()?.map(|fd| Region::from_memfd(fd, len)) {
+                Some(Ok(region)) => private.extend_from_slice(region.as_slice()),
+                Some(Err(MemoryError::Unsealed | MemoryError::Unreadable)) => return Err(Breach),
+                None | Some(Err(MemoryError::Exhausted)) => {
+                    // Without the descriptor count that stands first nothing else makes sense: the rights come, the rest is zero.
+                    private.extend_from_slice(&head.item_count.to_le_bytes());
+                    private.resize(len, 0);
+                    incomplete = true;
+                }
+            }
+        }
         let (destination, credit) = self.take_destination(id, head.export, head.to)?;
         let sender = self.links.get_mut(id).ok_or(Breach)?.peer;
         let mut message = Message {
@@ -358,7 +382,7 @@ impl Kernel {
             bytes: private,
             sender,
             credit,
-            incomplete: false,
+            incomplete,
             _charge: Some(charge),
         };
         let filled = self.fill(id, &mut message, &head, item_bytes, fds);
@@ -712,6 +736,8 @@ struct Head {
     reply: WireRight,
     items_len: u32,
     item_count: u32,
+    /// Length of the message's bytes where they are in memory of their own, the last descriptor.
+    beside: u32,
 }
 
 impl Head {
@@ -729,8 +755,8 @@ impl Head {
             reply: reader.right()?,
             items_len: reader.word()?,
             item_count: reader.word()?,
+            beside: reader.word()?,
         };
-        let _padding = reader.word()?;
         Some(head)
     }
 }

@@ -90,6 +90,6 @@ impl Kernel {
                 }
             }
         }
-        self.wake_movers();
+        self.wake_awaiting();
     }
 }

@@ -19,7 +19,6 @@ use std::os::fd::OwnedFd;
 use super::super::kernel::{Doomed, Kernel};
 use super::super::message::{Message, Right};
 use super::super::port::{Home, PortId};
-use super::super::wait::{Outcome, WaiterId};
 use super::{Breach, Export, Frame, Halt, Introduced, WAITING_BYTES_MAX, WAITING_FDS_MAX};
 
 impl Kernel {
@@ -110,23 +109,6 @@ impl Kernel {
         }
     }
 
-    /// Has a thread woken when another holder has stopped.
-    pub(in super::super) fn await_halt(&mut self, waiter: WaiterId) {
-        self.links.movers.push(waiter);
-    }
-
-    /// Ends a wait for holders.
-    pub(in super::super) fn end_wait_for_halt(&mut self, waiter: WaiterId) {
-        self.links.movers.retain(|&waiting| waiting != waiter);
-        self.waiters.remove(waiter.0);
-    }
-
-    pub(super) fn wake_movers(&mut self) {
-        for waiter in core::mem::take(&mut self.links.movers) {
-            self.finish(waiter, Outcome::Sent);
-        }
-    }
-
     /// A holder has stopped: everything that it sent has been taken.
     pub(super) fn apply_halted(&mut self, id: u32, export: u32, serial: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
@@ -138,7 +120,7 @@ impl Kernel {
             halt if *halt == Halt::Asked(serial) => *halt = Halt::Halted,
             _ => return Ok(()),
         }
-        self.wake_movers();
+        self.wake_awaiting();
         self.redirect_holders(port);
         Ok(())
     }
@@ -193,7 +175,9 @@ impl Kernel {
         let full =
             |link: Option<&mut super::Link>| link.is_some_and(|l| l.waiting_fds >= WAITING_FDS_MAX / 2);
         if full(self.links.get_mut(holder)) || full(self.links.get_mut(owner)) {
-            self.links.unredirected.push(port);
+            if !self.links.unredirected.contains(&port) {
+                self.links.unredirected.push(port);
+            }
             return;
         }
         let pair = super::transmit::introduction_pair();
@@ -263,11 +247,21 @@ impl Kernel {
 
     /// Tells holders who had to wait until there was room for descriptors.
     pub(super) fn redirect_the_rest(&mut self) {
-        for port in core::mem::take(&mut self.links.unredirected) {
+        let ports = core::mem::take(&mut self.links.unredirected);
+        if ports.is_empty() {
+            return;
+        }
+        for port in ports {
             if self.ports.get(port.0).is_some() {
                 self.redirect_holders(port);
             }
         }
+        self.wake_awaiting();
+    }
+
+    /// Whether all holders that have stopped have been told where to go.
+    pub(in super::super) fn has_redirected(&self) -> bool {
+        self.links.unredirected.is_empty()
     }
 
     // ---- A holder

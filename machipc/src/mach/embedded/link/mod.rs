@@ -11,6 +11,7 @@ mod handover;
 pub(super) mod handshake;
 mod mapping;
 mod moves;
+mod pressure;
 mod ring;
 #[cfg(all(test, loom))]
 mod ring_model;
@@ -189,6 +190,10 @@ pub(super) struct Link {
     identities: HashMap<u32, Identity>,
     thirds: VecDeque<Identity>,
     waiting: VecDeque<Waiting>,
+    /// Where frames end whose descriptors went through the socket, as positions in the ring: what the reader has passed it has taken.
+    fds_sent: VecDeque<u32>,
+    /// Ports whose senders wait for room in the ring.
+    stalled: Vec<PortId>,
     /// Frames that went to `waiting`, and of those the ones that have left it.
     queued: u64,
     flushed: u64,
@@ -246,6 +251,9 @@ impl Link {
         if self.waiting.is_empty() && !self.held && self.tx.room(len)? >= len && self.send_fds(&fds)? {
             self.tx.write(head);
             self.tx.write(tail);
+            if !fds.is_empty() {
+                self.fds_sent.push_back(self.tx.position());
+            }
             if self.tx.publish() {
                 self.ring_bell();
             }
@@ -279,6 +287,7 @@ impl Link {
                 }
                 self.waiting_fds -= front.fds.len();
                 front.fds.clear();
+                self.fds_sent.push_back(self.tx.position().wrapping_add(front.bytes.len() as u32));
             }
             let rest = &front.bytes[front.at..];
             let mut room = self.tx.room(rest.len() as u32)? as usize;
@@ -446,8 +455,8 @@ pub(super) struct Links {
     /// Which link is looked at first by a receiver on the short way, and how many messages such have taken.
     turn: usize,
     taken: u32,
-    /// Threads that wait for holders to stop sending.
-    movers: Vec<WaiterId>,
+    /// Threads that wait for a link to move on.
+    awaiting: Vec<WaiterId>,
     /// Ports whose holders have yet to be told where it is: there was no room for descriptors.
     unredirected: Vec<PortId>,
 }
@@ -467,7 +476,7 @@ impl Links {
             added: false,
             turn: 0,
             taken: 0,
-            movers: Vec::new(),
+            awaiting: Vec::new(),
             unredirected: Vec::new(),
         }
     }
@@ -605,7 +614,10 @@ impl Links {
 
     /// Whether frames wait for room that no bell may announce.
     pub(super) fn is_stuck(&self) -> bool {
-        self.slots.iter().filter_map(|(_, link)| link.as_ref()).any(|link| !link.waiting.is_empty())
+        self.slots
+            .iter()
+            .filter_map(|(_, link)| link.as_ref())
+            .any(|link| !link.waiting.is_empty() || !link.stalled.is_empty())
             || !self.unredirected.is_empty()
     }
 
@@ -686,6 +698,8 @@ impl Kernel {
             identities: HashMap::new(),
             thirds: VecDeque::new(),
             waiting: VecDeque::new(),
+            fds_sent: VecDeque::new(),
+            stalled: Vec::new(),
             queued: 0,
             flushed: 0,
             partial: None,
@@ -762,12 +776,7 @@ impl Kernel {
     pub(super) fn flush_links(&mut self) {
         for index in 0..self.links.slots.len() {
             let Some(id) = self.links.id_at(index) else { continue };
-            if let Some(link) = self.links.get_mut(id)
-                && !link.waiting.is_empty()
-                && link.flush().is_err()
-            {
-                self.doomed.push(Doomed::Link(id));
-            }
+            self.flush_link(id);
         }
         self.redirect_the_rest();
     }
@@ -790,10 +799,22 @@ impl Kernel {
         if link.rx.owes() && link.rx.advance() {
             link.ring_bell();
         }
-        if !link.waiting.is_empty() && link.flush().is_err() {
-            self.doomed.push(Doomed::Link(id));
+        if !link.is_free() {
+            self.flush_link(id);
         }
         any
+    }
+
+    /// Tries again what a link could not take.
+    fn flush_link(&mut self, id: u32) {
+        let Some(link) = self.links.get_mut(id) else { return };
+        let flushed = link.flushed;
+        if !link.waiting.is_empty() && link.flush().is_err() {
+            self.doomed.push(Doomed::Link(id));
+        } else if link.flushed != flushed {
+            self.wake_awaiting();
+        }
+        self.serve_stalled(id);
     }
 
     /// Does what a link's next frame says. Returns false where there is none, or the link has ended.

@@ -144,6 +144,11 @@ impl Producer {
 }
 
 impl<M: Shared> Producer<M> {
+    /// How many bytes were written, modulo 2^32.
+    pub(super) fn position(&self) -> u32 {
+        self.tail
+    }
+
     /// How many bytes can be written.
     pub(super) fn room(&mut self, wanted: u32) -> Result<u32, Corrupt> {
         let room = M::CAPACITY - self.tail.wrapping_sub(self.head);

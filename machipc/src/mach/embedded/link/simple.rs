@@ -45,7 +45,7 @@ pub(in super::super) fn is_simple(header: &mach_msg_header_t) -> bool {
 impl Link {
     /// Whether a frame can go into the ring before anything else.
     fn is_clear(&self) -> bool {
-        !self.broken && !self.held && self.waiting.is_empty()
+        !self.broken && !self.held && self.is_free()
     }
 }
 
@@ -113,7 +113,7 @@ impl Kernel {
             match link.rx.holds(1) {
                 Ok(false) => return Short::Nothing,
                 // Frames that wait for room are tried again by the general way.
-                Ok(true) if !link.unidentified && link.waiting.is_empty() => {}
+                Ok(true) if !link.unidentified && link.is_free() => {}
                 _ => return Short::General,
             }
             if self.take_simple(id, port, option, room) == Ok(true) {

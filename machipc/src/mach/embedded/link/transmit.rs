@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::super::kernel::{Doomed, Kernel};
+use super::super::memory::memfd_of;
 use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::port::{Home, PortId};
 use super::super::recycle;
@@ -12,12 +13,16 @@ use super::frame::{
     self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
     TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
+use super::ring::CAPACITY;
 use super::{Export, Frame, Halt, Identity, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
-const INLINE_MEMORY: usize = 16 * 1024;
+pub(super) const INLINE_MEMORY: usize = 16 * 1024;
 /// And not more than this in one message.
-const INLINE_TOTAL: usize = 1024 * 1024;
+const INLINE_TOTAL: usize = 64 * 1024;
+/// The longest frame that goes through the ring as it is. The bytes of a longer message go as a memfd, so that a frame fits as a whole
+/// into a ring that is half empty.
+pub(super) const IN_RING_MAX: usize = CAPACITY as usize / 2;
 /// Descriptors of a frame that memory may take; the others are for rights.
 const MEMFDS_MAX: usize = socket::FDS_MAX / 2;
 
@@ -50,6 +55,14 @@ impl Kernel {
             self.wire_item(id, item, &mut items, &mut inline, &mut fds);
         }
         let kernel = message.sender == Sender::KERNEL;
+        let large = MESSAGE_HEAD + items.len() + message.bytes.len() > IN_RING_MAX;
+        // Without a descriptor left the bytes go through the ring in pieces.
+        let beside = if large && fds.len() < socket::FDS_MAX { memfd_of(&message.bytes).ok() } else { None };
+        let beside_len = if beside.is_some() { message.bytes.len() as u32 } else { 0 };
+        if let Some(fd) = beside {
+            fds.push(fd);
+            message.bytes.clear();
+        }
         let mut head = recycle::take();
         let body = MESSAGE_HEAD + items.len() + message.bytes.len();
         head.extend_from_slice(&frame::head(body, MESSAGE, fds.len()));
@@ -60,7 +73,7 @@ impl Kernel {
         head.extend_from_slice(&reply.encode());
         head.extend_from_slice(&(items.len() as u32).to_le_bytes());
         head.extend_from_slice(&(count as u32).to_le_bytes());
-        head.extend_from_slice(&0_u32.to_le_bytes());
+        head.extend_from_slice(&beside_len.to_le_bytes());
         head.extend_from_slice(&items);
         if let Some(link) = self.links.get_mut(id)
             && link.send(&head, &message.bytes, fds).is_err()
