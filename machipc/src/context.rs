@@ -1,7 +1,7 @@
 //! What a handler knows about a message beyond the message itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use crate::host::wake;
@@ -17,7 +17,7 @@ use crate::port::{ReceiveRight, Sender};
 /// })?;
 /// # Ok::<(), machipc::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     shared: Arc<Shared>,
     peer: Sender,
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// Weak, so that a context or client which outlives the host does not keep the port.
     port: Weak<ReceiveRight<()>>,
     stopping: AtomicBool,
+    /// Tells those who wait for something else than messages that the host stops.
+    stopped: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Context {
@@ -80,16 +82,24 @@ impl Context {
 
 impl Shared {
     pub(crate) fn new(endpoint: Arc<str>, log: Log, port: Weak<ReceiveRight<()>>) -> Self {
-        Self { endpoint, log, port, stopping: AtomicBool::new(false) }
+        Self { endpoint, log, port, stopping: AtomicBool::new(false), stopped: OnceLock::new() }
     }
 
     /// Says that the host is to stop, and wakes a thread that waits for messages so that it sees it.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        if let Some(stopped) = self.stopped.get() {
+            stopped();
+        }
         let woken = self.port.upgrade().map_or(Ok(()), |port| wake(&port));
         if let Err(error) = woken {
             self.log.line(LogLevel::Error, format_args!("a waiting thread is not woken: {error}"));
         }
+    }
+
+    /// Has `told` called whenever the host is told to stop. One asks, once.
+    pub(crate) fn when_stopping(&self, told: impl Fn() + Send + Sync + 'static) {
+        let _ = self.stopped.set(Box::new(told));
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

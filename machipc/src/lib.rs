@@ -86,6 +86,9 @@
 //!   [`MachMessage`](trait@MachMessage).
 //! - **A right in a message**: a field of type [`SendRight<Event>`](SendRight) lets the receiver send `Event`s to whatever port it is a right
 //!   to, such as an unnamed host's ([`Host::send_right`]). [`std::os::fd::OwnedFd`] is a field like any other.
+//! - **Without blocking**: [`AsyncClient`], and `KvAsyncClient` beside `KvClient`, have futures for any executor. [`Client::start`] returns a
+//!   call under way, to wait for later. [`HostBuilder::serve_async_on`] handles each message in a task, and [`Reply::cancelled`] tells it that
+//!   nobody waits any more.
 //! - **Large data**: a payload of more than 64 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
@@ -114,6 +117,7 @@
 //!
 //! | feature | default | |
 //! |---|---|---|
+//! | `tokio` | no | inside a tokio runtime (with I/O and time enabled), futures are driven by it and not by a thread of this crate |
 //! | `uuid` | no | `uuid::Uuid` as a field |
 //! | `trap-counter` | no | counts the calls of `mach_msg`, for this crate's own tests |
 //!
@@ -152,7 +156,7 @@ pub use client::{AsyncClient, Client, PendingReply};
 pub use context::Context;
 pub use error::{Dialect, Error, SendError};
 pub use family::AwaitedClient;
-pub use host::{Host, HostBuilder, HostStats, PeerPolicy};
+pub use host::{AsyncHandler, Host, HostBuilder, HostStats, PeerPolicy, Task};
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
 pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;

@@ -15,6 +15,7 @@ use crate::thread_priority::ThreadPriority;
 use super::core::{Core, Handler};
 use super::policy::PeerPolicy;
 use super::serve::{self, Manner};
+use super::tasks::{AsyncHandler, Task, Tasks};
 use super::{Host, HostStats, UNNAMED};
 
 /// Settings of a host. Start from [`Host::builder`], end with [`bind`](Self::bind) or [`run`](Self::run).
@@ -40,6 +41,7 @@ use super::{Host, HostStats, UNNAMED};
 pub struct HostBuilder<M> {
     name: Name,
     threads: usize,
+    tasks: usize,
     queue_limit: u32,
     priority: ThreadPriority,
     peers: PeerPolicy,
@@ -55,8 +57,7 @@ enum Name {
     None,
 }
 
-/// Room for any message whose payload stays inline, with header, descriptors and trailer.
-const RECEIVE_BUFFER: usize = 72 * 1024;
+const TASKS: usize = 1024;
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 const SPIN_BUDGET: Duration = Duration::from_micros(50);
 
@@ -65,12 +66,13 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         Self {
             name: Name::Endpoint,
             threads: 1,
+            tasks: TASKS,
             queue_limit: ReceiveRight::<M>::QUEUE_LIMIT_MAX,
             priority: ThreadPriority::Default,
             peers: PeerPolicy::default(),
             logger: Arc::new(TracingLogger),
             manner: Manner {
-                receive_buffer: RECEIVE_BUFFER,
+                receive_buffer: None,
                 largest_message: LARGEST_MESSAGE,
                 high_performance_above: None,
                 spin_budget: SPIN_BUDGET,
@@ -97,6 +99,12 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         Self { threads: threads.max(1), ..self }
     }
 
+    /// How many messages an [asynchronous host](Self::serve_async_on) handles at once; 1024 by default, and at least 1. Further ones stay
+    /// in the queue, and when that is full their senders wait. Hosts with threads take no notice of it.
+    pub fn tasks(self, limit: usize) -> Self {
+        Self { tasks: limit.max(1), ..self }
+    }
+
     /// How many messages may wait in the queue before senders wait, 0 to 1024; 1024 by default.
     pub fn queue_limit(self, messages: u32) -> Self {
         Self { queue_limit: messages, ..self }
@@ -106,7 +114,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
     /// is not out of line. A larger message makes the buffer grow once, up to
     /// [`largest_message`](Self::largest_message).
     pub fn receive_buffer_size(mut self, bytes: usize) -> Self {
-        self.manner.receive_buffer = bytes;
+        self.manner.receive_buffer = Some(bytes);
         self
     }
 
@@ -168,7 +176,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         F: for<'a> Fn(M::View<'a>, &Context) + Send + Sync + 'static,
     {
         let threads = self.threads;
-        let mut host = self.prepare(Box::new(handler))?;
+        let mut host = self.prepare(Some(Box::new(handler)))?;
         for index in 0..threads {
             host.spawn(index)?;
         }
@@ -185,7 +193,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         F: for<'a> Fn(M::View<'a>, &Context) + Send + Sync + 'static,
     {
         let threads = self.threads;
-        let mut host = self.prepare(Box::new(handler))?;
+        let mut host = self.prepare(Some(Box::new(handler)))?;
         for index in 1..threads {
             host.spawn(index)?;
         }
@@ -195,16 +203,73 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         Ok(host.host.wait())
     }
 
-    /// Takes the name and makes everything but the threads.
-    fn prepare(self, handler: Box<Handler<M>>) -> Result<Prepared<M>, Error> {
-        let name: Option<Arc<str>> = match self.name {
-            Name::Given(name) => Some(name.into()),
-            Name::Endpoint => {
-                let message = std::any::type_name::<M>();
-                Some(M::ENDPOINT.ok_or(Error::NoName { message })?.into())
-            }
-            Name::None => None,
-        };
+    /// Starts a host whose handler is a future, with a task for each message: `spawn` gives a task to an executor, any executor.
+    ///
+    /// A thread of the host's receives; it decodes nothing and runs no handler. Each message has its buffer
+    /// ([`receive_buffer_size`](Self::receive_buffer_size), here 4 KiB by default), from which it can borrow for as long as the future
+    /// lives.
+    ///
+    /// Tasks start in the order in which their messages came, and then nothing keeps them in order: a handler that needs one client's
+    /// messages in order asks the client to wait for answers, or is a host with one thread. [`tasks`](Self::tasks) bounds how many are
+    /// under way. Once the host is dropped no task is begun any more; those under way go on and may still answer.
+    ///
+    /// There is no short cut inside this process: a client here sends through the port, since what it lends a call may be gone
+    /// before the task ends. [`Reply::send_on_return`](crate::Reply::send_on_return) is `send` here.
+    ///
+    /// ```no_run
+    /// use machipc::{Context, Host, Reply};
+    ///
+    /// #[machipc::endpoint("com.example.squares")]
+    /// enum Squares {
+    ///     Square { of: u64, reply: Reply<u64> },
+    /// }
+    ///
+    /// # async fn look_it_up(of: u64) -> u64 { of * of }
+    /// # fn spawn(task: machipc::Task) {}
+    /// // With tokio, `spawn` is `|task| drop(tokio::spawn(task))`, on a thread of the runtime, or `serve_async` with the feature.
+    /// let host = Host::<Squares>::builder().serve_async_on(spawn, |message: Squares, _: Context| async move {
+    ///     let Squares::Square { of, mut reply } = message;
+    ///     let _ = reply.send(look_it_up(of).await);
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn serve_async_on<S, H>(self, spawn: S, handler: H) -> Result<Host<M>, Error>
+    where
+        S: Fn(Task) + Send + Sync + 'static,
+        H: AsyncHandler<M>,
+    {
+        let (threads, limit) = (self.threads, self.tasks);
+        let mut host = self.prepare(None)?;
+        let tasks = Arc::new(Tasks::new(host.host.core.clone(), handler, host.manner.clone(), limit));
+        let spawn = Arc::new(spawn);
+        for index in 0..threads {
+            let (tasks, spawn) = (tasks.clone(), spawn.clone());
+            host.spawn_with(move |port| tasks.serve(port, index, &*spawn))?;
+        }
+        Ok(host.host)
+    }
+
+    /// [`serve_async_on`](Self::serve_async_on) the tokio runtime in which this is called.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind); [`Error::Thread`] outside of a runtime.
+    #[cfg(feature = "tokio")]
+    pub fn serve_async<H: AsyncHandler<M>>(self, handler: H) -> Result<Host<M>, Error> {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => self.serve_async_on(move |task| drop(runtime.spawn(task)), handler),
+            Err(error) => Err(Error::Thread {
+                endpoint: self.own_name()?.unwrap_or_else(|| UNNAMED.into()).to_string(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Takes the name and makes everything but the threads. Without a handler nobody is called directly.
+    fn prepare(self, handler: Option<Box<Handler<M>>>) -> Result<Prepared<M>, Error> {
+        let name = self.own_name()?;
         let endpoint = name.clone().unwrap_or_else(|| UNNAMED.into());
         let own = serve::own_identity()?;
         let failed = |source| Error::Mach { endpoint: endpoint.to_string(), source };
@@ -224,7 +289,9 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         let log = Log::new(self.logger, endpoint.clone());
         let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port)));
         let core = Arc::new(Core::new(handler, shared, self.peers, own, self.threads));
-        registry::insert(name, port.name(), core.clone());
+        if core.is_callable() {
+            registry::insert(name, port.name(), core.clone());
+        }
         let log = &core.shared.log;
         log.line(LogLevel::Info, format_args!("the host serves {}", std::any::type_name::<M>()));
         let host = Host { core, port: Some(port), threads: Vec::new() };
@@ -239,10 +306,27 @@ struct Prepared<M: MachMessage + 'static> {
     priority: ThreadPriority,
 }
 
+impl<M: MachMessage + 'static> HostBuilder<M> {
+    fn own_name(&self) -> Result<Option<Arc<str>>, Error> {
+        match &self.name {
+            Name::Given(name) => Ok(Some(name.as_str().into())),
+            Name::Endpoint => {
+                let message = std::any::type_name::<M>();
+                M::ENDPOINT.map(|name| Some(name.into())).ok_or(Error::NoName { message })
+            }
+            Name::None => Ok(None),
+        }
+    }
+}
+
 impl<M: MachMessage + 'static> Prepared<M> {
     fn spawn(&mut self, index: usize) -> Result<(), Error> {
-        let (core, port) = (self.host.core.clone(), self.host.port.clone());
-        let (manner, priority) = (self.manner.clone(), self.priority);
+        let (core, manner) = (self.host.core.clone(), self.manner.clone());
+        self.spawn_with(move |port| serve::serve(&core, port, index, &manner))
+    }
+
+    fn spawn_with(&mut self, serve: impl FnOnce(&ReceiveRight<()>) + Send + 'static) -> Result<(), Error> {
+        let (core, port, priority) = (self.host.core.clone(), self.host.port.clone(), self.priority);
         // Linux shows fifteen bytes of it, and the names of one house begin alike.
         let last = self.host.name().rsplit('.').next().unwrap_or_default();
         let thread = std::thread::Builder::new()
@@ -254,7 +338,7 @@ impl<M: MachMessage + 'static> Prepared<M> {
                     core.shared.log.line(LogLevel::Warn, text);
                 }
                 if let Some(port) = port {
-                    serve::serve(&core, &port, index, &manner);
+                    serve(&port);
                 }
             })
             .map_err(|error| Error::Thread {

@@ -19,7 +19,8 @@ pub(crate) type Handler<M> = dyn for<'a, 'c> Fn(<M as MachMessage>::View<'a>, &'
 
 /// The part of a host that its clients in this process hold on to.
 pub(crate) struct Core<M: MachMessage + 'static> {
-    handler: Box<Handler<M>>,
+    /// None where each message is a task, and nobody calls the handler directly.
+    handler: Option<Box<Handler<M>>>,
     pub(super) shared: Arc<Shared>,
     pub(super) policy: PeerPolicy,
     /// This process, as its own messages show it.
@@ -37,7 +38,7 @@ pub(crate) struct Core<M: MachMessage + 'static> {
 
 impl<M: MachMessage + 'static> Core<M> {
     pub(super) fn new(
-        handler: Box<Handler<M>>,
+        handler: Option<Box<Handler<M>>>,
         shared: Arc<Shared>,
         policy: PeerPolicy,
         own: Sender,
@@ -80,8 +81,9 @@ impl<M: MachMessage + 'static> Core<M> {
     /// Calls the handler. A panic in it ends here: it is logged and counted, and what the message carried has been dropped.
     #[inline]
     pub(super) fn handle(&self, message: M::View<'_>, context: &Context, counters: &Counters) {
+        let Some(handler) = &self.handler else { return };
         // What a panic may leave half done is the handler's own, and it is `Sync`: it has to cope with that anyway.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (self.handler)(message, context))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| handler(message, context))) {
             counters.count_panic();
             let words = words_of(&*panic);
             self.shared.log.line(LogLevel::Error, format_args!("the handler panicked: {words}"));
@@ -102,6 +104,11 @@ impl<M: MachMessage + 'static> Core<M> {
 
     pub(super) fn dialect(&self) -> &Dialect {
         self.dialect.get_or_init(Dialect::of::<M>)
+    }
+
+    /// Whether clients in this process can call the handler.
+    pub(super) fn is_callable(&self) -> bool {
+        self.handler.is_some()
     }
 
     pub(crate) fn endpoint(&self) -> Arc<str> {

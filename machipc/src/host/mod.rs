@@ -3,10 +3,12 @@
 mod builder;
 mod complaint;
 mod core;
+mod gate;
 mod pace;
 mod policy;
 mod serve;
 mod stats;
+mod tasks;
 mod throughput;
 #[cfg(test)]
 mod traps;
@@ -28,6 +30,7 @@ pub(crate) use core::Core;
 pub use policy::PeerPolicy;
 pub(crate) use serve::wake;
 pub use stats::HostStats;
+pub use tasks::{AsyncHandler, Task};
 
 /// What a host or client without a name is called in logs and errors.
 pub(crate) const UNNAMED: &str = "(unnamed)";
@@ -100,9 +103,14 @@ impl<M: MachMessage + 'static> Host<M> {
     }
 
     /// A client of this host, which calls the handler directly, whether or not
-    /// [lookup](crate::registry::set_lookup_enabled) is enabled.
+    /// [lookup](crate::registry::set_lookup_enabled) is enabled. An [asynchronous host](HostBuilder::serve_async_on) is reached through
+    /// its port; where the process has no room for a right to it, the client finds the host dead.
     pub fn client(&self) -> Client<M> {
-        Client::local(self.core.clone())
+        if self.core.is_callable() {
+            return Client::local(self.core.clone());
+        }
+        let right = self.port.as_ref().and_then(|port| port.make_send().ok());
+        Client::through(right.map_or_else(SendRight::dead, SendRight::cast), self.name())
     }
 
     /// A right to send to this host: put it into a message, and whoever receives it can send here.

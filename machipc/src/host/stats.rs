@@ -19,6 +19,8 @@ pub struct HostStats {
     pub denied: u64,
     /// Messages larger than the largest message allowed, destroyed unread.
     pub too_large: u64,
+    /// Requests that were not given to the handler, because nobody waited for the answer any more.
+    pub abandoned: u64,
     /// Calls of the handler that panicked.
     pub panics: u64,
 }
@@ -40,6 +42,7 @@ pub(crate) struct Counters {
     unsupported: AtomicU64,
     denied: AtomicU64,
     too_large: AtomicU64,
+    abandoned: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -72,6 +75,15 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// As [`count_handled`](Self::count_handled), for any task.
+    pub(crate) fn count_task(&self) {
+        self.handled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_abandoned(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn count_panic(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
     }
@@ -88,6 +100,7 @@ impl Counters {
         stats.unsupported += self.unsupported.load(Ordering::Relaxed);
         stats.denied += self.denied.load(Ordering::Relaxed);
         stats.too_large += self.too_large.load(Ordering::Relaxed);
+        stats.abandoned += self.abandoned.load(Ordering::Relaxed);
         stats.panics += self.panics.load(Ordering::Relaxed);
     }
 }

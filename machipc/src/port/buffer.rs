@@ -75,6 +75,11 @@ impl MessageBuffer {
         self.largest
     }
 
+    /// How many bytes of memory it has.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether its memory is no more than a common message needs.
     pub(crate) fn is_small(&self) -> bool {
         self.bytes.capacity() <= 2 * FIRST_SIZE

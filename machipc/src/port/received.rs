@@ -75,6 +75,11 @@ impl<'b> Received<'b> {
         self.reply.is_some() && descriptor::word(&self.head.borrow(), REMOTE) != Some(mach::MACH_PORT_NULL)
     }
 
+    /// Whether the sender asked for an answer and has stopped waiting since: the reply right was dead when it arrived.
+    pub fn reply_is_dead(&self) -> bool {
+        self.reply.is_some() && descriptor::word(&self.head.borrow(), REMOTE) == Some(mach::MACH_PORT_DEAD)
+    }
+
     /// Takes the reply right, if there is one that was not taken before.
     pub fn take_reply(&self) -> Option<ReplyRight> {
         AttachmentSource::take_reply(self).map(|(kind, name)| ReplyRight::new(kind, name))

@@ -110,6 +110,11 @@ impl<M> SendRight<M> {
             .map(SendOnceRight::from_previous)
     }
 
+    /// A right to a port that is dead.
+    pub(crate) const fn dead() -> Self {
+        Self::new(mach::MACH_PORT_DEAD)
+    }
+
     pub(super) const fn new(name: u32) -> Self {
         Self { cell: RightCell::new(name), message: PhantomData }
     }

@@ -1,0 +1,144 @@
+//! What becomes of a message before its handler: who sent it, is it whole, and if not, what is said about it to whom.
+
+use std::fmt::{self, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::logger::LogLevel;
+use crate::message::{Decode, DecodeError, MachMessage};
+use crate::port::{MachError, Received};
+use crate::reply::wire::{self, Refusal, Why};
+use crate::reply::{Reply, decoding, salvaged};
+
+use super::complaint::Complaints;
+use super::core::{Core, words_of};
+use super::stats::{Cause, Counters};
+
+/// Looks at the messages that one of a host's threads receives.
+pub(super) struct Gate<'h, M: MachMessage + 'static> {
+    pub(super) core: &'h Core<M>,
+    pub(super) counters: &'h Counters,
+    pub(super) complaints: &'h Mutex<Complaints>,
+}
+
+impl<M: MachMessage + 'static> Gate<'_, M> {
+    /// Reads a message for the handler, with the time until which an answer is wanted. What is not for the handler is dealt with: `None`.
+    #[inline]
+    pub(super) fn open<'r>(&self, received: &'r Received<'_>) -> Option<(M::View<'r>, Option<Instant>)> {
+        let sender = received.sender();
+        if sender.is_kernel() {
+            // A wake-up, or another right to the port that was dropped unused.
+            return None;
+        }
+        if !self.core.admits(&sender) {
+            self.refuse(received, Cause::Denied, &"the peer policy does not admit it");
+            return None;
+        }
+        if received.reply_is_dead() {
+            // Whatever it asks for, nobody waits for it any more.
+            self.counters.count_abandoned();
+            return None;
+        }
+        let id = received.id();
+        if id == wire::COMPARE_ID {
+            self.compare(received);
+            return None;
+        }
+        let name = std::any::type_name::<M>();
+        let (decoded, deadline) = decoding(|| {
+            // Our decoders do not panic, but a message type may bring one of its own.
+            catch_unwind(AssertUnwindSafe(|| {
+                received.decode_with(name, self.core.fingerprint, |input| M::decode_payload(id, input))
+            }))
+            .unwrap_or_else(|panic| {
+                Err(DecodeError::new(format!("the decoder panicked: {}", words_of(&*panic))))
+            })
+        });
+        match decoded {
+            Ok(message) => {
+                let log = &self.core.shared.log;
+                if log.enabled(LogLevel::Trace) {
+                    let (pid, size) = (sender.pid(), received.size());
+                    log.line(
+                        LogLevel::Trace,
+                        format_args!("message {id:#x} of {size} bytes from process {pid}"),
+                    );
+                }
+                Some((message, deadline))
+            }
+            Err(error) => {
+                self.refuse(received, cause_of(&error), &error);
+                None
+            }
+        }
+    }
+
+    /// Tells a client that connects whether it was built from the same definition.
+    fn compare(&self, received: &Received<'_>) {
+        let name = std::any::type_name::<M>();
+        match received.decode_with(name, self.core.fingerprint, Reply::<()>::decode) {
+            Ok(reply) => drop(reply.send(())),
+            Err(error) => self.refuse(received, cause_of(&error), &error),
+        }
+    }
+
+    /// Counts a message that is not handled, writes about it, and tells whoever waits for an answer.
+    fn refuse(&self, received: &Received<'_>, cause: Cause, reason: &dyn Display) {
+        self.counters.count_refused(cause);
+        let (sender, id, size) = (received.sender(), received.id(), received.size());
+        self.complain(format_args!(
+            "refused message {id:#x} of {size} bytes from process {} of user {}: {reason}",
+            sender.pid(),
+            sender.euid()
+        ));
+        let Some(right) = received.take_reply().or_else(salvaged) else { return };
+        let refusal = match cause {
+            Cause::Foreign => Refusal::foreign(self.core.dialect().clone()),
+            Cause::Denied => Refusal::new(Why::Denied, String::new()),
+            Cause::Unsupported => Refusal::new(Why::Unsupported, reason.to_string()),
+            Cause::Malformed | Cause::TooLarge => Refusal::new(Why::Rejected, reason.to_string()),
+        };
+        wire::refuse(right, &refusal);
+    }
+
+    /// An answer that was to leave after its handler did not.
+    pub(super) fn unanswered(&self, error: &MachError) {
+        // A caller that has given up is its own affair.
+        if !error.is_dead_destination() {
+            self.complain(format_args!("could not answer a call: {error}"));
+        }
+    }
+
+    pub(super) fn too_large(&self, limit: usize) {
+        self.counters.count_refused(Cause::TooLarge);
+        self.complain(format_args!("destroyed a message that is larger than the {limit} bytes allowed"));
+    }
+
+    pub(super) fn unreceivable(&self, error: &MachError) {
+        self.counters.count_refused(Cause::Malformed);
+        self.complain(format_args!("destroyed a message: {error}"));
+    }
+
+    fn complain(&self, text: fmt::Arguments<'_>) {
+        // A logger that panics leaves whole numbers behind.
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        complaints.say(&self.core.shared.log, text);
+    }
+
+    /// Tells of the complaints that were not written.
+    pub(super) fn sum_up(&self) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        complaints.sum_up(&self.core.shared.log);
+    }
+}
+
+fn cause_of(error: &DecodeError) -> Cause {
+    if error.fingerprints().is_some() {
+        Cause::Foreign
+    } else if error.is_unknown_variant() {
+        Cause::Unsupported
+    } else {
+        Cause::Malformed
+    }
+}
