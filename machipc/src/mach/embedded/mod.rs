@@ -13,7 +13,7 @@
 //! | `simple`, `room` | the short way of messages that carry nothing but bytes |
 //! | `memory`, `fileport` | out-of-line memory, files |
 //! | `recycle` | buffers used again |
-//! | `bias` | the lock |
+//! | `bias`, `hash` | the lock, hashing |
 //! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
@@ -29,6 +29,7 @@ mod draft;
 mod error_string;
 mod fileport;
 mod fork;
+mod hash;
 mod inheritance;
 mod kernel;
 mod link;

@@ -74,7 +74,7 @@ const SPIN_PROBE: u64 = 64;
 /// How many times the janitor finds input before it looks at the sockets too.
 const DRAINS_PER_POLL: u32 = 128;
 /// How many looks at the rings pass between two at the clock.
-const ROUNDS_PER_CLOCK: u32 = 16;
+const ROUNDS_PER_CLOCK: u32 = 32;
 
 /// What polls the sockets of links, listeners and handshakes.
 pub(super) struct Poller {

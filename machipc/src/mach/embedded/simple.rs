@@ -1,6 +1,6 @@
 //! The short way of `mach_msg`, for messages that carry nothing but bytes (see `link::simple`), and a receiver's wait for them.
 
-use super::link::simple::{Short, is_simple};
+use super::link::simple::{Kind, Short};
 use super::port::PortId;
 use super::room::Room;
 use super::task::{Task, awaited};
@@ -40,16 +40,14 @@ impl Task {
         }
         // SAFETY: readable by the caller's word, and a header fits.
         let header = unsafe { message.read_unaligned() };
-        if !is_simple(&header) {
-            return false;
-        }
+        let Some(kind) = Kind::of(&header) else { return false };
         let body = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
         if let Some(poller) = self.poller() {
             poller.count_call();
         }
-        self.lock().send_simple(&header, body)
+        self.with(|kernel| kernel.send_simple(kind, &header, body))
     }
 
     /// Receives a message on the short way, and waits a moment for one, where `wait` allows it.

@@ -157,7 +157,7 @@ impl Kernel {
     }
 
     /// Takes a send-once right back from the peer.
-    fn take_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
+    pub(super) fn take_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         match link.export(export).ok_or(Breach)? {
             // Who was told to use it elsewhere has it no more.
@@ -667,7 +667,7 @@ impl Kernel {
         }
     }
 
-    fn import_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
+    pub(super) fn import_once(&mut self, id: u32, export: u32) -> Result<Right, Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         if export & ASSIGNED != 0 || link.onces.len() >= RIGHTS_MAX || link.onces.contains_key(&export) {
             return Err(Breach);

@@ -205,7 +205,15 @@ pub(super) enum WireRight {
 
 impl WireRight {
     pub(super) fn encode(self) -> [u8; 12] {
-        let words = match self {
+        let mut bytes = [0; 12];
+        for (index, word) in self.words().into_iter().enumerate() {
+            bytes[4 * index..4 * index + 4].copy_from_slice(&u32::to_le_bytes(word));
+        }
+        bytes
+    }
+
+    pub(super) const fn words(self) -> [u32; 3] {
+        match self {
             WireRight::Null => [0, 0, 0],
             WireRight::Dead => [1, 0, 0],
             WireRight::MineSend { export, credits } => [2, export, credits],
@@ -216,12 +224,7 @@ impl WireRight {
             WireRight::ThirdOnce => [7, 0, 0],
             WireRight::File => [8, 0, 0],
             WireRight::Moved { export } => [9, export, 0],
-        };
-        let mut bytes = [0; 12];
-        for (index, word) in words.into_iter().enumerate() {
-            bytes[4 * index..4 * index + 4].copy_from_slice(&u32::to_le_bytes(word));
         }
-        bytes
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) use frame::{Frame, Identity, NO_IDENTITY};
 pub(super) use ring::Watch;
 pub(super) use transmit::introduction_pair;
 
+use super::hash::Keyed;
 use super::kernel::{Doomed, Kernel};
 use super::message::{Right, Sender};
 use super::poll::Poller;
@@ -174,9 +175,9 @@ pub(super) struct Link {
     /// The last id chosen for a port that was moved to the peer.
     last_assigned: u32,
     export_of: HashMap<PortId, u32>,
-    imports: HashMap<u32, PortId>,
+    imports: HashMap<u32, PortId, Keyed>,
     /// Send-once rights to the peer's ports.
-    onces: HashMap<u32, PortId>,
+    onces: HashMap<u32, PortId, Keyed>,
     /// Send-once rights that the peer kept to ports that it moved here, in all.
     moved_once: u32,
     /// The credit of rights that were given back, until the owner says that the id is gone: it may have sent the right once more
@@ -689,8 +690,8 @@ impl Kernel {
             moved: HashMap::new(),
             last_assigned: 0,
             export_of: HashMap::new(),
-            imports: HashMap::new(),
-            onces: HashMap::new(),
+            imports: HashMap::default(),
+            onces: HashMap::default(),
             moved_once: 0,
             parted: HashMap::new(),
             halts: 0,

@@ -1,22 +1,26 @@
-//! The short way of a *simple message*: one that carries nothing but bytes, to a send right, over a link that can take it at once.
+//! The short way of a *simple message*, over a link that can take it at once: one that carries nothing but bytes, with or without a
+//! send-once right made for its answer, to a send right; or such an answer.
 //!
 //! Whatever is not simple, or not possible right now, takes the general way (`copyin`, `transmit`; `apply`, `queue`, `copyout`), which is the
 //! one that says what a message means. The short way has the same effects and frames; it only leaves out what a simple message does not
-//! need: private copies of its bytes, a `Message`, an entry among those that wait. A 64-byte message took 0.30 µs of each side's processor before and 0.16 µs with it.
+//! need: private copies of its bytes, a `Message`, an entry among those that wait. A 64-byte message took 0.30 µs of each side's processor
+//! before and 0.16 µs with it.
 
 use zerocopy::IntoBytes;
 
 use super::super::copyout::{Trailer, trailer_size};
 use super::super::kernel::Kernel;
 use super::super::memory;
+use super::super::message::Right;
 use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
-use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_SEND};
+use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_ONCE, TO_SEND, WireRight};
 use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, SCANNED};
 use crate::mach::{
-    MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MOVE_SEND, MACH_MSGH_BITS, MACH_MSGH_BITS_USER,
-    MACH_PORT_NULL, mach_msg_header_t, mach_msg_option_t,
+    MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_TYPE_MOVE_SEND,
+    MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSGH_BITS, MACH_MSGH_BITS_USER, MACH_PORT_NULL, mach_msg_header_t,
+    mach_msg_option_t, mach_port_name_t,
 };
 
 /// Bytes of a simple message's frame before the message's own.
@@ -36,40 +40,109 @@ pub(in super::super) enum Short {
     General,
 }
 
-/// Whether a message with this header carries nothing but bytes, to a send right that stays with the sender.
-pub(in super::super) fn is_simple(header: &mach_msg_header_t) -> bool {
-    const BITS: u32 = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0);
-    header.msgh_bits & MACH_MSGH_BITS_USER == BITS && header.msgh_local_port == MACH_PORT_NULL
+/// What a simple message is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Kind {
+    /// To a send right that stays with the sender.
+    OneWay,
+    /// The same, with a send-once right to a port of the sender's.
+    Request,
+    /// To a send-once right.
+    Answer,
+}
+
+impl Kind {
+    /// What a message with this header is, if it is simple.
+    pub(in super::super) fn of(header: &mach_msg_header_t) -> Option<Self> {
+        const ONE_WAY: u32 = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0);
+        const REQUEST: u32 = MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE);
+        const ANSWER: u32 = MACH_MSGH_BITS(MACH_MSG_TYPE_MOVE_SEND_ONCE, 0);
+        match header.msgh_bits & MACH_MSGH_BITS_USER {
+            ONE_WAY if header.msgh_local_port == MACH_PORT_NULL => Some(Self::OneWay),
+            REQUEST => Some(Self::Request),
+            ANSWER if header.msgh_local_port == MACH_PORT_NULL => Some(Self::Answer),
+            _ => None,
+        }
+    }
 }
 
 impl Link {
-    /// Whether a frame can go into the ring before anything else.
-    fn is_clear(&self) -> bool {
-        !self.broken && !self.held && self.is_free()
+    /// Whether a simple message can go into the ring now.
+    fn can_take(&mut self, len: usize) -> bool {
+        let len = (FRAME_HEAD + len) as u32;
+        !self.broken && !self.held && self.is_free() && self.tx.room(len).is_ok_and(|room| room >= len)
+    }
+
+    /// Sends the frame of a simple message, for which there is room.
+    fn send_simple(&mut self, head: &[u8; FRAME_HEAD], bytes: &[u8]) {
+        self.tx.write_two(head, bytes);
+        if self.tx.publish() {
+            self.ring_bell();
+        }
     }
 }
 
 impl Kernel {
-    /// Sends a [simple](is_simple) message, whose header and other bytes are these, if it can go at once. False: nothing has happened.
-    pub(in super::super) fn send_simple(&mut self, header: &mach_msg_header_t, bytes: &[u8]) -> bool {
+    /// Sends a simple message, whose header and other bytes are these, if it can go at once. False: nothing has happened.
+    pub(in super::super) fn send_simple(
+        &mut self,
+        kind: Kind,
+        header: &mach_msg_header_t,
+        bytes: &[u8],
+    ) -> bool {
+        match kind {
+            Kind::OneWay => self.send_to_right(header, bytes, None),
+            Kind::Request => {
+                let entry = self.space.get(header.msgh_local_port).map(|entry| entry.object);
+                let Some(Object::Port { port, receive: true, .. }) = entry else { return false };
+                self.send_to_right(header, bytes, Some(port))
+            }
+            Kind::Answer => self.send_answer(header, bytes),
+        }
+    }
+
+    fn send_to_right(&mut self, header: &mach_msg_header_t, bytes: &[u8], reply: Option<PortId>) -> bool {
         let entry = self.space.get(header.msgh_remote_port).map(|entry| entry.object);
         let Some(Object::Port { port, send: true, .. }) = entry else { return false };
         let Some(port) = self.ports.get_mut(port.0) else { return false };
-        let Home::Link { link, export } = port.home else { return false };
+        let Home::Link { link: id, export } = port.home else { return false };
         if port.is_full() || !port.blocked_senders.is_empty() || port.escrow.is_some() {
             return false;
         }
-        let Some(link) = self.links.get_mut(link).filter(|link| link.is_clear()) else { return false };
-        let len = (FRAME_HEAD + bytes.len()) as u32;
-        // What has arrived may change what this name means.
-        if link.rx.available() != Ok(0) || !link.tx.room(len).is_ok_and(|room| room >= len) {
+        let Some(link) = self.links.get_mut(id) else { return false };
+        // What has arrived may change what the name means.
+        if link.rx.available() != Ok(0) || !link.can_take(bytes.len()) {
             return false;
         }
-        link.tx.write_two(&frame_head(export, header, bytes.len()), bytes);
         port.credits -= 1;
-        if link.tx.publish() {
-            link.ring_bell();
+        match reply {
+            None => link.send_simple(&frame_head(TO_SEND, export, header, None, bytes.len()), bytes),
+            Some(reply) => {
+                self.port_mut(reply).send_once_rights += 1;
+                let reply = self.export_once(id, reply);
+                let Some(link) = self.links.get_mut(id) else { return false };
+                link.send_simple(&frame_head(TO_SEND, export, header, Some(reply), bytes.len()), bytes);
+            }
         }
+        true
+    }
+
+    fn send_answer(&mut self, header: &mach_msg_header_t, bytes: &[u8]) -> bool {
+        let name = header.msgh_remote_port;
+        let Some(entry) = self.space.get(name) else { return false };
+        let Object::SendOnce(port) = entry.object else { return false };
+        let state = self.port(port);
+        let (Home::Link { link, export }, false) = (state.home, state.halted) else { return false };
+        if entry.request.is_some() || export & ASSIGNED != 0 {
+            return false;
+        }
+        let Some(link) = self.links.get_mut(link) else { return false };
+        if !link.can_take(bytes.len()) {
+            return false;
+        }
+        link.send_simple(&frame_head(TO_ONCE, export, header, None, bytes.len()), bytes);
+        self.free_name(name);
+        self.spend_send_once(port);
         true
     }
 
@@ -141,7 +214,9 @@ impl Kernel {
             return Ok(false);
         }
         let head = link.rx.peek_array();
-        let Some(Head { export, id: message_id, voucher, len }) = parse_head(head) else { return Ok(false) };
+        let Some(Head { to, export, id: message_id, voucher, reply, len }) = parse_head(head) else {
+            return Ok(false);
+        };
         let trailer_len = trailer_size(option);
         let size = MESSAGE_HEADER + len;
         let fits =
@@ -152,7 +227,9 @@ impl Kernel {
         let credit_due = match link.exports.get_mut(export) {
             // Who has stopped, and sends all the same, breaks a rule.
             Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(false),
-            Some(Export::Send { port: to, granted, queued, owed, .. }) if *to == port && *granted > 0 => {
+            Some(Export::Send { port: held, granted, queued, owed, .. })
+                if to == TO_SEND && *held == port && *granted > 0 =>
+            {
                 *granted -= 1;
                 // What is owed is given back in batches (see `return_credit`).
                 let due = *granted == 0 || *owed + 1 >= limit / 4 || prompt;
@@ -163,8 +240,17 @@ impl Kernel {
                 }
                 due
             }
+            Some(Export::Once { port: held, halt: Halt::No }) if to == TO_ONCE && *held == port => {
+                let _: Right = self.take_once(id, export)?;
+                false
+            }
             _ => return Ok(false),
         };
+        let (reply, reply_kind) = match reply {
+            None => (MACH_PORT_NULL, 0),
+            Some(reply) => (self.name_reply(id, reply)?, MACH_MSG_TYPE_MOVE_SEND_ONCE),
+        };
+        let Some(link) = self.links.get_mut(id) else { return Err(Breach) };
         link.rx.skip(FRAME_HEAD as u32);
         link.rx.read_into(room, MESSAGE_HEADER, len);
         if link.rx.advance_rarely() {
@@ -175,9 +261,12 @@ impl Kernel {
         state.sequence = sequence.wrapping_add(1);
         let (name, context) = (state.name.unwrap_or(MACH_PORT_NULL), state.context);
         let header: [u32; MESSAGE_HEADER / 4] = [
-            MACH_MSGH_BITS(0, MACH_MSG_TYPE_MOVE_SEND),
+            MACH_MSGH_BITS(
+                reply_kind,
+                if to == TO_SEND { MACH_MSG_TYPE_MOVE_SEND } else { MACH_MSG_TYPE_MOVE_SEND_ONCE },
+            ),
             size as u32,
-            MACH_PORT_NULL,
+            reply,
             name,
             voucher,
             message_id as u32,
@@ -190,23 +279,41 @@ impl Kernel {
         if credit_due {
             self.return_credit_of(id, export, port);
         }
+        if to == TO_ONCE {
+            self.spend_send_once(port);
+        }
         Ok(true)
+    }
+
+    /// Names a send-once right that a peer has made for an answer. There is room for a name.
+    fn name_reply(&mut self, id: u32, export: u32) -> Result<mach_port_name_t, Breach> {
+        let right = self.import_once(id, export)?;
+        self.name_send_once(right.port()).ok_or(Breach)
     }
 }
 
 /// A simple message's frame head, made of words, so that it never lies in memory before it lies in the ring.
-fn frame_head(export: u32, header: &mach_msg_header_t, len: usize) -> [u8; FRAME_HEAD] {
+#[inline]
+fn frame_head(
+    to: u8,
+    export: u32,
+    header: &mach_msg_header_t,
+    reply: Option<WireRight>,
+    len: usize,
+) -> [u8; FRAME_HEAD] {
+    let with_reply = if reply.is_some() { REPLY_ONCE } else { 0 };
+    let [tag, reply_export, credits] = reply.unwrap_or(WireRight::Null).words();
     let words: [u32; FRAME_HEAD / 4] = [
         (MESSAGE_HEAD + len) as u32,
         u32::from(MESSAGE),
         export,
-        u32::from(TO_SEND),
+        u32::from(to) | with_reply,
         header.msgh_id as u32,
         header.msgh_voucher_port,
-        // No reply right, no items.
-        0,
-        0,
-        0,
+        tag,
+        reply_export,
+        credits,
+        // No items, and no bytes elsewhere.
         0,
         0,
         0,
@@ -216,23 +323,37 @@ fn frame_head(export: u32, header: &mach_msg_header_t, len: usize) -> [u8; FRAME
 
 /// What counts in a simple message's frame.
 struct Head {
+    to: u8,
     export: u32,
     id: i32,
     voucher: u32,
+    /// Export of the send-once right for the answer.
+    reply: Option<u32>,
     /// Bytes behind the message's header.
     len: usize,
 }
 
 /// Reads a simple message's frame head. `None` for every other frame, and for one that breaks a rule.
+#[inline]
 fn parse_head(head: [u8; FRAME_HEAD]) -> Option<Head> {
     let words: [u32; FRAME_HEAD / 4] = zerocopy::transmute!(head);
-    let [body, kind, export, to, id, voucher, nothing @ .., _padding] = words;
-    let simple = kind == u32::from(MESSAGE)
-        // To a send right, without reply right, descriptors or claim to be a kernel's.
-        && to == u32::from(TO_SEND)
-        && nothing == [0; 5]
-        && export & ASSIGNED == 0;
+    let [body, kind, export, destination, id, voucher, tag, reply, credits, nothing @ ..] = words;
+    // To a right of ours, without items or claim to be a kernel's.
+    let (to, reply) = match (destination, tag) {
+        (TO_SEND_PLAIN, 0) => (TO_SEND, None),
+        (TO_ONCE_PLAIN, 0) => (TO_ONCE, None),
+        (TO_SEND_REPLY, REPLY_TAG) => (TO_SEND, Some(reply)),
+        _ => return None,
+    };
+    let simple = kind == u32::from(MESSAGE) && export & ASSIGNED == 0 && credits == 0 && nothing == [0; 3];
     let len = (body as usize).checked_sub(MESSAGE_HEAD)?;
     let sound = len.is_multiple_of(4) && len + MESSAGE_HEADER <= MACH_MSG_SEND_MAX as usize;
-    (simple && sound).then_some(Head { export, id: id as i32, voucher, len })
+    (simple && sound).then_some(Head { to, export, id: id as i32, voucher, reply, len })
 }
+
+/// The destination's word of a frame with a send-once right for the answer: its received disposition.
+const REPLY_ONCE: u32 = MACH_MSG_TYPE_MOVE_SEND_ONCE << 8;
+const TO_SEND_PLAIN: u32 = TO_SEND as u32;
+const TO_ONCE_PLAIN: u32 = TO_ONCE as u32;
+const TO_SEND_REPLY: u32 = TO_SEND as u32 | REPLY_ONCE;
+const REPLY_TAG: u32 = WireRight::MineOnce { export: 0 }.words()[0];

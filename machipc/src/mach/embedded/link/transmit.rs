@@ -273,7 +273,7 @@ impl Kernel {
         self.port(id).identity
     }
 
-    fn export_once(&mut self, id: u32, port: PortId) -> WireRight {
+    pub(super) fn export_once(&mut self, id: u32, port: PortId) -> WireRight {
         let Some(link) = self.links.get_mut(id) else {
             self.doomed.push(Doomed::Right(Right::SendOnce(port)));
             return WireRight::Dead;
