@@ -107,6 +107,60 @@ fn a_host_is_found_in_a_directory_that_was_not_there() {
     let _ = std::fs::remove_dir_all(&root);
 }
 
+/// A client that connects asks the host for its definition, but not for longer than a busy host takes to answer.
+#[test]
+fn a_busy_host_is_connected_to() {
+    registry::set_lookup_enabled(false);
+    let name = unique("busy");
+    let (entered, in_handler) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let host = Host::<Square>::builder()
+        .name(&name)
+        .bind(move |(number, reply): Square, _: &Context| {
+            entered.send(()).unwrap();
+            released.lock().unwrap().recv_timeout(WATCHDOG).unwrap();
+            reply.send(number).unwrap();
+        })
+        .unwrap();
+    let connect = || Client::<Square>::connect_to(&name).unwrap();
+    let busy = connect();
+    let call = std::thread::spawn(move || busy.call(|reply| (1, reply)).unwrap());
+    in_handler.recv_timeout(WATCHDOG).unwrap();
+    let late = connect();
+    // A definition that does not fit is told when the host has time.
+    let other = Client::<(String, machipc::Reply<u64>)>::connect_to(&name).unwrap();
+    let refused = std::thread::spawn(move || other.call(|reply| (String::new(), reply)).unwrap_err());
+    release.send(()).unwrap();
+    assert_eq!(call.join().unwrap(), 1);
+    let error = refused.join().unwrap();
+    assert!(
+        error.to_string().contains("`(str,Reply<u64>)` here and `(u64,Reply<u64>)` in the host"),
+        "{error}"
+    );
+    release.send(()).unwrap();
+    assert_eq!(late.call(|reply| (2, reply)).unwrap(), 2);
+    // Questions are no messages of the endpoint.
+    assert_eq!(host.stats().handled, 2);
+}
+
+#[test]
+fn who_is_not_served_is_told_when_connecting() {
+    registry::set_lookup_enabled(false);
+    let name = unique("denied");
+    let host = Host::<Square>::builder()
+        .name(&name)
+        .peers(machipc::PeerPolicy::when(|_| false))
+        .bind(|_, _: &Context| {})
+        .unwrap();
+    let options = machipc::ConnectOptions::new().name(&name);
+    let denied = Client::<Square>::connect_with(&options);
+    assert!(matches!(denied, Err(Error::Denied { .. })), "{denied:?}");
+    let unasked = Client::<Square>::connect_with(&options.compare(false)).unwrap();
+    assert!(matches!(unasked.call(|reply| (1, reply)), Err(Error::Denied { .. })));
+    assert_eq!(host.stats().denied, 2);
+}
+
 #[test]
 fn the_deadline_is_kept() {
     for timeout in [Duration::ZERO, Duration::from_millis(30)] {

@@ -304,12 +304,16 @@ fn one_name_has_one_host() {
 fn a_host_of_another_type_is_named_in_the_error() {
     let name = unique("other-type");
     let _peer = Peer::start("other host", &[&name]);
-    let desk = DeskClient::from_client(Client::connect_to_timeout(&name, WATCHDOG).unwrap());
-    let error = desk.square(1).unwrap_err();
-    let Error::Fingerprint { ours, theirs, .. } = &error else { panic!("{error}") };
-    assert!(ours.name.contains("Desk") && theirs.name.contains("Reply<u64>"), "{error}");
-    assert_eq!(ours.fingerprint, <Desk as MachMessage>::fingerprint());
-    assert_eq!(theirs.fingerprint, <Question as MachMessage>::fingerprint());
+    // While connecting, and without asking then, in the first call.
+    let options = machipc::ConnectOptions::new().name(&name).wait(WATCHDOG);
+    let late = DeskClient::connect_with(&options.clone().compare(false)).unwrap();
+    for error in [DeskClient::connect_with(&options).unwrap_err(), late.square(1).unwrap_err()] {
+        let Error::Fingerprint { differences, ours, theirs, .. } = &error else { panic!("{error}") };
+        assert!(ours.name.contains("Desk") && theirs.name.contains("Reply<u64>"), "{error}");
+        assert_eq!(ours.fingerprint, <Desk as MachMessage>::fingerprint());
+        assert_eq!(theirs.fingerprint, <Question as MachMessage>::fingerprint());
+        assert_eq!(differences.to_string(), "the message is `Desk` here and `(u64,Reply<u64>)` in the host");
+    }
     let right = Client::<Question>::connect_to(&name).unwrap();
     assert_eq!(right.call(|reply| (5, reply)).unwrap(), 5);
 }

@@ -2,7 +2,9 @@
 
 mod asynchronous;
 mod connection;
+mod options;
 mod pending;
+mod renewable;
 mod room;
 
 use std::fmt;
@@ -20,10 +22,12 @@ use crate::reply::{Answer, Reply, ReplyValue, Slot};
 use crate::{registry, scratch};
 
 pub use asynchronous::AsyncClient;
+pub use options::{ConnectOptions, Reconnect};
 pub use pending::PendingReply;
 
 use connection::Connection;
 use pending::{Call, GetDriver};
+use renewable::Renewable;
 
 /// Sends messages of type `M` to one host.
 ///
@@ -59,6 +63,8 @@ enum Link<M: MachMessage + 'static> {
     Local(Arc<Core<M>>),
     /// The host is behind a port. Shared by the clones, so that cloning makes no system call.
     Port(Arc<Connection>),
+    /// The same, and another one when it has died.
+    Renewable(Arc<Renewable>),
 }
 
 /// Why a request did not leave.
@@ -68,31 +74,36 @@ enum Unsent {
     Failed(Error),
 }
 
+/// Why a call has no answer.
+enum Failed {
+    /// The request did not leave.
+    Before(Error),
+    /// It may have been handled.
+    After(Error),
+}
+
 /// How long a client waits that was not told otherwise.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// A request that could never be answered.
 const REPLY_NOT_HELD: &str = "the request does not hold the reply that it was given";
 
 impl<M: MachMessage + 'static> Client<M> {
-    /// Connects to the host of `M`'s own endpoint.
+    /// Connects to the host of `M`'s own endpoint, and [asks](ConnectOptions::compare) whether it has the same definition.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no host, [`Error::NoName`] for a type without an endpoint name.
+    /// [`Error::NotFound`] when there is no host, [`Error::NoName`] for a type without an endpoint name; [`Error::Fingerprint`] when
+    /// the host has another definition, [`Error::Denied`] when it does not serve this process.
     pub fn connect() -> Result<Self, Error> {
-        Self::connect_to(own_name::<M>()?)
+        Self::connect_with(&ConnectOptions::new())
     }
 
     /// Connects to the host of this name. A host in this process, of the same message type, is
     /// [called directly](crate::registry).
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no host, [`Error::BadName`] for a name that cannot be one.
+    /// As [`connect`](Self::connect), and [`Error::BadName`] for a name that cannot be one.
     pub fn connect_to(name: &str) -> Result<Self, Error> {
-        if let Some(core) = registry::find_by_name::<Core<M>>(name) {
-            return Ok(Self::to(Link::Local(core), name.into()));
-        }
-        let right = bootstrap::look_up::<M>(name).map_err(|error| look_up_error(name, error))?;
-        Ok(Self::to(Link::Port(Arc::new(Connection::new(right))), name.into()))
+        Self::connect_with(&ConnectOptions::new().name(name))
     }
 
     /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear. It sleeps until the system tells of one.
@@ -100,7 +111,7 @@ impl<M: MachMessage + 'static> Client<M> {
     /// # Errors
     /// As [`connect`](Self::connect), with [`Error::NotFound`] only once the time is up.
     pub fn connect_timeout(timeout: Duration) -> Result<Self, Error> {
-        Self::connect_to_timeout(own_name::<M>()?, timeout)
+        Self::connect_with(&ConnectOptions::new().wait(timeout))
     }
 
     /// [`connect_to`](Self::connect_to), waiting up to `timeout` for a host to appear.
@@ -108,13 +119,7 @@ impl<M: MachMessage + 'static> Client<M> {
     /// # Errors
     /// As [`connect_to`](Self::connect_to), with [`Error::NotFound`] only once the time is up.
     pub fn connect_to_timeout(name: &str, timeout: Duration) -> Result<Self, Error> {
-        bootstrap::waiting(
-            name,
-            Deadline::after(timeout),
-            || Self::connect_to(name),
-            |error| matches!(error, Error::NotFound { .. }),
-            |error| look_up_error(name, error),
-        )
+        Self::connect_with(&ConnectOptions::new().name(name).wait(timeout))
     }
 
     /// Makes a client of a right, for instance one that came in a message. It has no name: errors call it `(unnamed)`.
@@ -160,6 +165,7 @@ impl<M: MachMessage + 'static> Client<M> {
         match &self.link {
             Link::Local(core) => core.is_stopping(),
             Link::Port(connection) => connection.is_dead(),
+            Link::Renewable(renewable) => renewable.current().is_dead(),
         }
     }
 
@@ -179,6 +185,11 @@ impl<M: MachMessage + 'static> Client<M> {
             Link::Port(connection) => {
                 let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
                 self.post(connection, &message, deadline).map_err(|error| (message, error))
+            }
+            Link::Renewable(renewable) => {
+                let deadline = self.deadline.map_or(Deadline::never(), Deadline::after);
+                self.with_living(renewable, deadline, |connection| self.post(connection, &message, deadline))
+                    .map_err(|error| (message, error))
             }
         };
         self.trace(|| match &sent {
@@ -209,7 +220,21 @@ impl<M: MachMessage + 'static> Client<M> {
         let deadline = self.deadline_from_now();
         let answer = match &self.link {
             Link::Local(core) => self.call_local(core, request, deadline),
-            Link::Port(connection) => self.call_port(connection, request, deadline),
+            Link::Port(connection) => self
+                .call_port(connection, &request(Reply::wanted(deadline)), deadline)
+                .map_err(Failed::into_error),
+            Link::Renewable(renewable) => {
+                let message = request(Reply::wanted(deadline));
+                let until = deadline.map_or(Deadline::never(), Deadline::at);
+                let answer = self.with_living(renewable, until, |connection| {
+                    match self.call_port(connection, &message, deadline) {
+                        Ok(answer) => Ok(Ok(answer)),
+                        Err(Failed::Before(error)) => Err(error),
+                        Err(Failed::After(error)) => Ok(Err(error)),
+                    }
+                });
+                answer.unwrap_or_else(Err)
+            }
         };
         self.trace(|| match &answer {
             Ok(_) => "a call was answered".to_owned(),
@@ -256,6 +281,19 @@ impl<M: MachMessage + 'static> Client<M> {
                     },
                 )
             }
+            Link::Renewable(renewable) => {
+                let message = request(Reply::wanted(deadline));
+                let room = deadline.map_or(Deadline::never(), Deadline::at);
+                self.with_living(renewable, room, |connection| {
+                    let driver = connection.driver(&self.endpoint)?;
+                    self.start_port(connection, &message, deadline, room, &driver).map_err(|unsent| {
+                        match unsent {
+                            Unsent::NoRoom => self.too_late(),
+                            Unsent::Failed(error) => error,
+                        }
+                    })
+                })
+            }
         }
     }
 
@@ -275,6 +313,23 @@ impl<M: MachMessage + 'static> Client<M> {
 
     fn deadline_from_now(&self) -> Option<Instant> {
         self.deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+    }
+
+    /// Has a message sent that was not sent yet: to the host that there is, and where that turns out to be dead, to the next one.
+    fn with_living<R>(
+        &self,
+        renewable: &Renewable,
+        deadline: Deadline,
+        send: impl Fn(&Arc<Connection>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        loop {
+            let connection = renewable.current();
+            match send(&connection) {
+                // Nothing has left.
+                Err(Error::HostDied { .. }) => renewable.renew(self, &connection, Some(deadline))?,
+                result => return result,
+            }
+        }
     }
 
     fn post(&self, connection: &Connection, message: &M::View<'_>, deadline: Deadline) -> Result<(), Error> {
@@ -334,33 +389,34 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    fn call_port<'m, T: ReplyValue>(
+    fn call_port<T: ReplyValue>(
         &self,
         connection: &Connection,
-        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        message: &M::View<'_>,
         deadline: Option<Instant>,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Failed> {
         scratch::with(|scratch| {
-            let port = scratch.take_port().map_err(|error| self.send_error(error))?;
-            let message = request(Reply::wanted(deadline));
-            let outgoing = self.encode(&mut scratch.send, &message)?;
+            let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error)))?;
+            let outgoing = self.encode(&mut scratch.send, message).map_err(Failed::Before)?;
             if !outgoing.reply_wanted() {
-                return Err(self.encode_error(REPLY_NOT_HELD));
+                return Err(Failed::Before(self.encode_error(REPLY_NOT_HELD)));
             }
             let outgoing = outgoing.copy_send(connection.right()).make_reply(&port);
             let deadline = deadline.map_or(Deadline::never(), Deadline::at);
             // On any failure the port is dropped with the rights to it that may be about, and the next call makes another.
-            let received = outgoing
-                .send_and_receive(&port, &mut scratch.receive, deadline)
-                .map_err(|error| self.send_error(error))?;
+            let received =
+                outgoing.send_and_receive(&port, &mut scratch.receive, deadline).map_err(|error| {
+                    let failed = if error.is_receive() { Failed::After } else { Failed::Before };
+                    failed(self.send_error(error))
+                })?;
             let answered = wire::read(&received, &self.endpoint, Self::dialect);
             drop(received);
             // The one right that was made has been used.
             scratch.keep_port(port);
             match answered {
                 Answered::Value(value) => Ok(value),
-                Answered::Failed(error) => Err(error),
-                Answered::Lost => Err(self.lost(connection)),
+                Answered::Failed(error) => Err(Failed::After(error)),
+                Answered::Lost => Err(Failed::After(self.lost(connection))),
             }
         })
     }
@@ -455,11 +511,30 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 }
 
+impl<M: MachMessage + 'static> Link<M> {
+    /// The connection that there is now; none to a host in this process.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        match self {
+            Self::Local(_) => None,
+            Self::Port(connection) => Some(connection.clone()),
+            Self::Renewable(renewable) => Some(renewable.current()),
+        }
+    }
+}
+
+impl Failed {
+    fn into_error(self) -> Error {
+        let (Self::Before(error) | Self::After(error)) = self;
+        error
+    }
+}
+
 impl<M: MachMessage + 'static> Clone for Client<M> {
     fn clone(&self) -> Self {
         let link = match &self.link {
             Link::Local(core) => Link::Local(core.clone()),
             Link::Port(connection) => Link::Port(connection.clone()),
+            Link::Renewable(renewable) => Link::Renewable(renewable.clone()),
         };
         Self {
             link,
@@ -482,6 +557,7 @@ impl<M: MachMessage + 'static> fmt::Display for Link<M> {
         match self {
             Self::Local(_) => write!(f, "within this process"),
             Self::Port(connection) => connection.fmt(f),
+            Self::Renewable(renewable) => renewable.current().fmt(f),
         }
     }
 }

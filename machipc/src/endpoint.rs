@@ -22,7 +22,7 @@ pub use machipc_derive::Endpoint;
 pub use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Pod, Schema,
 };
-pub use crate::{AsyncClient, Client, Context, Error, Host, HostStats, SendError};
+pub use crate::{AsyncClient, Client, ConnectOptions, Context, Error, Host, HostStats, SendError, SendRight};
 
 mod field;
 mod out_of_line;

@@ -96,7 +96,7 @@
 //!   that dies, or that drops a reply, ends the wait at once.
 //! - **In the same process** a client calls the handler with the value itself. See [`registry`].
 //! - **Old and new peers**: fields marked `#[mach(since = N)]` may be missing or unknown; everything else is covered by a fingerprint,
-//!   and a difference is an error that names both sides.
+//!   and a difference is an error, when a client connects, that says what differs.
 //! - **The floors below** are public too: [`port`] has rights and messages as values, [`message`] the bytes, [`mach`] the calls.
 //!
 //! # What is promised
@@ -152,7 +152,7 @@ mod scratch;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
 mod thread_priority;
 
-pub use client::{AsyncClient, Client, PendingReply};
+pub use client::{AsyncClient, Client, ConnectOptions, PendingReply, Reconnect};
 pub use context::Context;
 pub use error::{Dialect, Error, SendError};
 pub use family::AwaitedClient;

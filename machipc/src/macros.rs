@@ -213,6 +213,8 @@ pub use machipc_derive::MachMessage;
 /// | method | |
 /// |---|---|
 /// | `connect()`, `connect_to(name)`, `connect_timeout(timeout)` | Connects: to the endpoint's own name, to another, or once a host is there. |
+/// | `connect_with(&options)` | Connects as [`ConnectOptions`](crate::ConnectOptions) say, which can also reconnect. |
+/// | `from_right(right)`, `from_parent()` | From a right that came in a message, and from what the parent process [handed](crate::Host::hand_to). |
 /// | `from_client(client)`, `client()` | From and to the plain [`Client`](crate::Client). |
 /// | `with_deadline(deadline)` | The same client with another deadline for each message and call. |
 /// | one for each variant | Takes the variant's fields and sends it. With a reply it waits for the answer and returns it, else it returns when the message is on its way: `Result<T, Error>` or `Result<(), Error>`. The variant's documentation is the method's. |

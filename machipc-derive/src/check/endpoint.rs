@@ -7,8 +7,18 @@ use crate::model;
 use crate::report::Report;
 
 /// What the generated client can do beside the user's variants, and `clone`, which a method of that name would hide.
-pub const CLIENT_METHODS: &[&str] =
-    &["client", "clone", "connect", "connect_timeout", "connect_to", "from_client", "with_deadline"];
+pub const CLIENT_METHODS: &[&str] = &[
+    "client",
+    "clone",
+    "connect",
+    "connect_timeout",
+    "connect_to",
+    "connect_with",
+    "from_client",
+    "from_parent",
+    "from_right",
+    "with_deadline",
+];
 
 /// Ids that mean something else, and what.
 const RESERVED_IDS: &[(std::ops::RangeInclusive<i32>, &str)] = &[

@@ -83,6 +83,29 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
                 __rt::Client::connect_timeout(timeout).map(Self)
             }
 
+            #[doc = " Connects as the options say."]
+            #[doc = ""]
+            #[doc = " # Errors"]
+            #[doc = " When there is no such host, or it does not fit."]
+            #visibility fn connect_with(
+                options: &__rt::ConnectOptions,
+            ) -> __rt::Result<Self, __rt::Error> {
+                __rt::Client::connect_with(options).map(Self)
+            }
+
+            #[doc = " The client of the host to which this is a right, for instance one that came in a message."]
+            #visibility fn from_right(right: __rt::SendRight<#inner>) -> Self {
+                Self(__rt::Client::from_right(right))
+            }
+
+            #[doc = " The client of the host that the parent of this process handed it. It can be taken once."]
+            #[doc = ""]
+            #[doc = " # Errors"]
+            #[doc = " When there is none."]
+            #visibility fn from_parent() -> __rt::Result<Self, __rt::Error> {
+                __rt::Client::from_parent().map(Self)
+            }
+
             #[doc = " Uses a connection that is there already."]
             #visibility fn from_client(client: __rt::Client<#inner>) -> Self {
                 Self(client)

@@ -167,6 +167,24 @@ const _: () = {
         pub fn connect_timeout(timeout: __rt::Duration) -> __rt::Result<Self, __rt::Error> {
             __rt::Client::connect_timeout(timeout).map(Self)
         }
+        /// Connects as the options say.
+        ///
+        /// # Errors
+        /// When there is no such host, or it does not fit.
+        pub fn connect_with(options: &__rt::ConnectOptions) -> __rt::Result<Self, __rt::Error> {
+            __rt::Client::connect_with(options).map(Self)
+        }
+        /// The client of the host to which this is a right, for instance one that came in a message.
+        pub fn from_right(right: __rt::SendRight<StoreMessage<'static>>) -> Self {
+            Self(__rt::Client::from_right(right))
+        }
+        /// The client of the host that the parent of this process handed it. It can be taken once.
+        ///
+        /// # Errors
+        /// When there is none.
+        pub fn from_parent() -> __rt::Result<Self, __rt::Error> {
+            __rt::Client::from_parent().map(Self)
+        }
         /// Uses a connection that is there already.
         pub fn from_client(client: __rt::Client<StoreMessage<'static>>) -> Self {
             Self(client)

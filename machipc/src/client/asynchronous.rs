@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::reply::{Reply, ReplyValue};
 
 use super::connection::Connection;
 use super::room::Place;
-use super::{Client, Link, PendingReply, Unsent, own_name};
+use super::{Client, ConnectOptions, Link, PendingReply, Unsent, own_name};
 
 /// How long to wait between two looks for a host that is not there yet, at first and at most.
 const LOOK_UP_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
@@ -42,12 +43,13 @@ const LOOK_UP_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration:
 pub struct AsyncClient<M: MachMessage + 'static>(Client<M>);
 
 impl<M: MachMessage + 'static> AsyncClient<M> {
-    /// Connects to the host of `M`'s own endpoint. Looking a name up waits for nobody but the system.
+    /// Connects to the host of `M`'s own endpoint. Looking a name up waits for nobody but the system; whether the host has the same
+    /// definition is not [asked](ConnectOptions::compare), and shows in the first call.
     ///
     /// # Errors
     /// As [`Client::connect`].
     pub fn connect() -> Result<Self, Error> {
-        Client::connect().map(Self)
+        Client::connect_with(&ConnectOptions::new().compare(false)).map(Self)
     }
 
     /// Connects to the host of this name. A host in this process, of the same message type, is
@@ -56,7 +58,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     /// # Errors
     /// As [`Client::connect_to`].
     pub fn connect_to(name: &str) -> Result<Self, Error> {
-        Client::connect_to(name).map(Self)
+        Client::connect_with(&ConnectOptions::new().name(name).compare(false)).map(Self)
     }
 
     /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear: the name is looked up again every 20 ms at least.
@@ -109,10 +111,12 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     /// # Errors
     /// As [`Client::send`]: the message comes back.
     pub async fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
-        let Link::Port(connection) = &self.0.link else { return self.0.send(message) };
+        if let Link::Local(_) = &self.0.link {
+            return self.0.send(message);
+        }
         let deadline = self.0.deadline_from_now();
         let sent = self
-            .when_there_is_room(connection, deadline, || {
+            .when_there_is_room(deadline, |connection| {
                 self.0.post(connection, &message, Deadline::now()).map_err(|error| match error {
                     Error::DeadlineExceeded { .. } => Unsent::NoRoom,
                     error => Unsent::Failed(error),
@@ -150,10 +154,10 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         let deadline = self.0.deadline_from_now();
         match &self.0.link {
             Link::Local(core) => self.0.start_local(core, request, deadline, Driver::current),
-            Link::Port(connection) => {
+            Link::Port(_) | Link::Renewable(_) => {
                 let message = request(Reply::wanted(deadline));
                 let driver = Driver::current(self.0.endpoint())?;
-                self.when_there_is_room(connection, deadline, || {
+                self.when_there_is_room(deadline, |connection| {
                     self.0.start_port(connection, &message, deadline, Deadline::now(), &driver)
                 })
                 .await
@@ -161,12 +165,31 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         }
     }
 
-    /// Calls `send` when it is this task's turn and until there is room.
+    /// Calls `send` with the way to the host, which has a port, when it is this task's turn and until there is room.
     async fn when_there_is_room<R>(
         &self,
-        connection: &Connection,
         deadline: Option<Instant>,
-        mut send: impl FnMut() -> Result<R, Unsent>,
+        send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
+    ) -> Result<R, Error> {
+        match &self.0.link {
+            Link::Local(_) => unreachable!("a handler in this process has no queue"),
+            Link::Port(connection) => self.when_it_has_room(connection, deadline, &send).await,
+            Link::Renewable(renewable) => loop {
+                let connection = renewable.current();
+                match self.when_it_has_room(&connection, deadline, &send).await {
+                    // Nothing has left.
+                    Err(Error::HostDied { .. }) => renewable.renew(&self.0, &connection, None)?,
+                    result => return result,
+                }
+            },
+        }
+    }
+
+    async fn when_it_has_room<R>(
+        &self,
+        connection: &Arc<Connection>,
+        deadline: Option<Instant>,
+        send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
     ) -> Result<R, Error> {
         let mut place = None;
         if connection.room.is_awaited() {
@@ -184,7 +207,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
                 };
                 wait_for_room(place, alarm).await.map_err(|TooLate| self.0.too_late())?;
             }
-            match send() {
+            match send(connection) {
                 Ok(sent) => return Ok(sent),
                 Err(Unsent::Failed(error)) => return Err(error),
                 Err(Unsent::NoRoom) => {

@@ -1,0 +1,70 @@
+//! A connection that is made anew when its host has died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::error::Error;
+use crate::message::MachMessage;
+use crate::port::{Deadline, bootstrap};
+
+use super::connection::Connection;
+use super::{Client, look_up_error};
+
+/// The connection that clones share, whichever it is now. Reading it takes no lock.
+pub(super) struct Renewable {
+    current: ArcSwap<Connection>,
+    /// How long to wait for another host.
+    wait: Duration,
+    /// Whether another host is asked for its definition.
+    compare: bool,
+}
+
+impl Renewable {
+    pub(super) fn new(connection: Connection, wait: Duration, compare: bool) -> Self {
+        Self { current: ArcSwap::from_pointee(connection), wait, compare }
+    }
+
+    pub(super) fn current(&self) -> Arc<Connection> {
+        self.current.load_full()
+    }
+
+    /// Finds another host in the place of one that is dead, on behalf of `client`. Without a deadline it waits for nobody.
+    pub(super) fn renew<M: MachMessage>(
+        &self,
+        client: &Client<M>,
+        dead: &Arc<Connection>,
+        deadline: Option<Deadline>,
+    ) -> Result<(), Error> {
+        if !Arc::ptr_eq(&self.current.load(), dead) {
+            // Somebody else has.
+            return Ok(());
+        }
+        // Threads that come here at once each look for themselves, so that none waits for another's deadline; the first one's counts.
+        let until = deadline.map_or(Deadline::now(), |deadline| deadline.min(Deadline::after(self.wait)));
+        let found = find::<M>(client.endpoint(), until)?;
+        if self.compare && deadline.is_some() {
+            client.compare(&found)?;
+        }
+        self.current.compare_and_swap(dead, Arc::new(found));
+        Ok(())
+    }
+}
+
+/// Finds a host that lives.
+pub(super) fn find<M>(name: &str, deadline: Deadline) -> Result<Connection, Error> {
+    let find = || match bootstrap::look_up::<M>(name) {
+        // The name of a host that is just dying.
+        Ok(right) if right.is_dead() => Err(Error::NotFound { endpoint: name.to_owned() }),
+        Ok(right) => Ok(Connection::new(right)),
+        Err(error) => Err(look_up_error(name, error)),
+    };
+    bootstrap::waiting(
+        name,
+        deadline,
+        find,
+        |error| matches!(error, Error::NotFound { .. }),
+        |error| look_up_error(name, error),
+    )
+}
