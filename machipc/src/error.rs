@@ -167,6 +167,19 @@ pub enum Error {
     #[error("nobody waits for this reply any more: the caller has given up or died")]
     CallerGone,
 
+    /// The [`Source`](crate::Source) of a stream is gone: dropped, or its process ended.
+    #[error("nobody reads this stream any more: stop producing")]
+    StreamClosed,
+
+    /// The [`Source`](crate::Source) of a stream took nothing for so long, and its window is full.
+    #[error(
+        "the stream's reader took no item within {after:?}: look at what keeps it, or allow more with `with_deadline`"
+    )]
+    StreamFull {
+        /// How much time there was.
+        after: Duration,
+    },
+
     /// A thread could not be started.
     #[error("{endpoint:?}: no thread for the host: {reason}")]
     Thread {
@@ -234,7 +247,7 @@ impl Error {
             | Self::HandedAlready { endpoint }
             | Self::Thread { endpoint, .. }
             | Self::Mach { endpoint, .. } => Some(endpoint),
-            Self::NoName { .. } | Self::CallerGone => None,
+            Self::NoName { .. } | Self::CallerGone | Self::StreamClosed | Self::StreamFull { .. } => None,
         }
     }
 

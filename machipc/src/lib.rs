@@ -149,6 +149,7 @@ mod logger;
 mod macros;
 mod reply;
 mod scratch;
+mod stream;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
 mod thread_priority;
 
@@ -162,6 +163,7 @@ pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;
 pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender};
 pub use reply::{Reply, ReplyValue};
+pub use stream::{Sink, Source, StreamError, stream, stream_with};
 pub use thread_priority::ThreadPriority;
 /// The crate whose derives plain data needs: see [`pod`](macro@pod).
 #[doc(no_inline)]
