@@ -27,6 +27,7 @@ fn mistakes_are_reported_where_they_are() {
             "endpoint",
             "client",
             "service",
+            "stream",
             "several",
         ] {
             cases.compile_fail(format!("tests/ui/{topic}/*.rs"));

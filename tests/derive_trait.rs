@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use machipc::{Context, Error, Host, MachMessage, registry};
+use machipc::{CallError, Context, Error, Host, MachMessage, Source, StreamError, registry};
 use typed_support::unique;
+
+/// The short cut is switched for the whole process.
+static LOOKUP: Mutex<()> = Mutex::new(());
 
 /// The store holds no more.
 #[derive(Debug, Clone, PartialEq, MachMessage)]
@@ -114,6 +117,7 @@ fn a_trait_is_on_the_wire_what_the_enum_of_its_name_is() {
 
 #[test]
 fn an_implementation_is_served_to_clients_of_either_form() {
+    let _one_at_a_time = LOOKUP.lock().unwrap();
     let name = unique("trait");
     let host =
         Host::<KvMessage>::builder().name(&name).bind(KvServer::new(Store::default()).handler()).unwrap();
@@ -192,4 +196,109 @@ fn what_a_method_panics_over_is_not_answered_and_what_it_shares_is_its_owners() 
     assert!(Arc::ptr_eq(teller.implementation(), &count));
     counter.stop().unwrap();
     host.wait();
+}
+
+mod flat {
+    use super::Full;
+
+    pub mod stored {
+        pub type Result<T> = std::result::Result<T, super::Full>;
+    }
+
+    #[machipc::endpoint("com.example.derive.flat", flat_errors)]
+    pub trait Shelf {
+        fn put(&self, key: u32) -> Result<u32, Full>;
+        fn take(&self, key: u32) -> stored::Result<()>;
+        fn count(&self) -> u32;
+        fn list(&self, out: machipc::Sink<u32>) -> Result<(), Full>;
+        fn find(&self, out: machipc::Sink<u32>) -> stored::Result<String>;
+        fn watch(&self, first: u32, out: machipc::Sink<u32>);
+        fn sum(&self, numbers: machipc::Source<u32>) -> Result<u32, Full>;
+        fn swap(&self, numbers: machipc::Source<u32>, out: machipc::Sink<u32, Full>);
+    }
+
+    pub struct Three;
+
+    impl Shelf for Three {
+        fn put(&self, key: u32) -> Result<u32, Full> {
+            if key > 3 { Err(Full { limit: 3 }) } else { Ok(key) }
+        }
+        fn take(&self, key: u32) -> stored::Result<()> {
+            self.put(key).map(drop)
+        }
+        fn count(&self) -> u32 {
+            3
+        }
+        fn list(&self, out: machipc::Sink<u32>) -> Result<(), Full> {
+            (0..3).for_each(|number| out.send(number).unwrap());
+            out.finish().unwrap();
+            Ok(())
+        }
+        fn find(&self, out: machipc::Sink<u32>) -> stored::Result<String> {
+            drop(out);
+            Ok("nothing".to_owned())
+        }
+        fn watch(&self, first: u32, out: machipc::Sink<u32>) {
+            // More than the window holds: the caller has its end while this runs.
+            (first..first + 1000).for_each(|number| out.send(number).unwrap());
+            out.finish().unwrap();
+        }
+        fn sum(&self, numbers: machipc::Source<u32>) -> Result<u32, Full> {
+            numbers.sum::<Result<u32, _>>().map_err(|_| Full { limit: 0 })
+        }
+        fn swap(&self, numbers: machipc::Source<u32>, out: machipc::Sink<u32, Full>) {
+            let all = numbers.collect::<Result<Vec<_>, _>>().unwrap();
+            all.into_iter().rev().for_each(|number| out.send(number).unwrap());
+            out.fail(Full { limit: 1 }).unwrap();
+        }
+    }
+}
+
+#[test]
+fn errors_can_be_flat_and_streams_stand_beside_the_answer() {
+    use flat::{ShelfClient, ShelfMessage, ShelfServer, Three};
+
+    let name = unique("flat");
+    let server = ShelfServer::new(Three);
+    let host = Host::<ShelfMessage>::builder().name(&name).bind(server.handler()).unwrap();
+    let right = machipc::port::bootstrap::look_up::<ShelfMessage>(&name).unwrap();
+    // Through the port: there the methods run on another thread than this one.
+    let shelf = {
+        let _one_at_a_time = LOOKUP.lock().unwrap();
+        registry::set_lookup_enabled(false);
+        let shelf = ShelfClient::from_client(machipc::Client::from_right(right));
+        registry::set_lookup_enabled(true);
+        shelf
+    };
+    let full = |limit| CallError::<Full>::Host(Full { limit });
+    let said = |error: &CallError<Full>| format!("{error:?}");
+    assert_eq!(shelf.put(2).unwrap(), 2);
+    assert_eq!(said(&shelf.put(4).unwrap_err()), said(&full(3)));
+    shelf.take(1).unwrap();
+    assert_eq!(said(&shelf.take(4).unwrap_err()), said(&full(3)));
+    let count: Result<u32, Error> = shelf.count();
+    assert_eq!(count.unwrap(), 3);
+
+    let list: Result<Source<u32>, CallError<Full>> = shelf.list();
+    assert_eq!(list.unwrap().collect::<Result<Vec<_>, _>>(), Ok(vec![0, 1, 2]));
+    let (words, mut none): (String, Source<u32>) = shelf.find().unwrap();
+    assert_eq!((words.as_str(), none.next()), ("nothing", Some(Err(StreamError::ProducerGone))));
+    let watched = shelf.watch(7).unwrap().collect::<Result<Vec<_>, _>>();
+    assert_eq!(watched, Ok((7..1007).collect()));
+
+    let (sum, numbers) = shelf.sum().unwrap();
+    (1..=100).for_each(|number| numbers.send(number).unwrap());
+    numbers.finish().unwrap();
+    assert_eq!(sum.wait().unwrap().unwrap(), 5050);
+    let (swapped, numbers, mut back) = shelf.swap().unwrap();
+    (1..=3).for_each(|number| numbers.send(number).unwrap());
+    numbers.finish().unwrap();
+    assert_eq!(back.by_ref().take(3).collect::<Result<Vec<_>, _>>(), Ok(vec![3, 2, 1]));
+    assert_eq!(back.next(), Some(Err(StreamError::Failed(Full { limit: 1 }))));
+    swapped.wait().unwrap();
+
+    drop(host);
+    assert!(matches!(shelf.put(1), Err(CallError::Ipc(Error::HostDied { .. }))));
+    assert!(matches!(shelf.list(), Err(CallError::Ipc(Error::HostDied { .. }))));
+    assert!(matches!(shelf.count(), Err(Error::HostDied { .. })));
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use machipc::message::PLAIN_ID;
 use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight};
-use machipc::{Error, MachMessage, Sink, Source, StreamError, stream, stream_with};
-use typed_support::WATCHDOG;
+use machipc::{
+    Context, Error, Host, MachMessage, Reply, Sink, Source, StreamError, registry, stream, stream_with,
+};
+use typed_support::{WATCHDOG, unique};
 
 /// Why a stream ended.
 #[derive(MachMessage, Debug, Clone, PartialEq)]
@@ -82,7 +84,8 @@ fn a_sink_that_waits_goes_on_when_an_item_is_taken() {
 #[test]
 fn every_end_is_told_behind_the_last_item() {
     promptly("the ends of streams", || {
-        let ends: [(fn(Sink<u32, Broken>), Option<StreamError<Broken>>); 4] = [
+        type End = fn(Sink<u32, Broken>);
+        let ends: [(End, Option<StreamError<Broken>>); 4] = [
             (|sink| sink.finish().unwrap(), None),
             (|sink| sink.fail(Broken { at: 7 }).unwrap(), Some(StreamError::Failed(Broken { at: 7 }))),
             (drop, Some(StreamError::ProducerGone)),
@@ -192,4 +195,134 @@ fn what_is_no_item_ends_the_stream() {
     let sink: Sink<u32, u8> = forge(sink);
     sink.fail(1).unwrap();
     assert!(matches!(source.next(), Some(Err(StreamError::Malformed(_)))));
+}
+
+/// A store that can be watched.
+#[machipc::endpoint("com.example.test.streams")]
+enum Feed<'a> {
+    Count { name: &'a str, to: u64, out: Sink<u64> },
+    CountAnswered { to: u64, out: Sink<u64>, reply: Reply<String> },
+    Checked { to: u64, out: Sink<u64, Broken>, reply: Reply<Result<(), Broken>> },
+    Sum { numbers: Source<u64>, reply: Reply<u64> },
+    Double { numbers: Source<u64>, doubled: Sink<u64> },
+    Bare(Sink<u64>),
+}
+
+fn serve_feed(message: Feed<'_>) {
+    let count = |to: u64, out: Sink<u64>| {
+        thread::spawn(move || {
+            (0..to).try_for_each(|number| out.send(number).map_err(|failed| failed.into_error()))?;
+            out.finish()
+        });
+    };
+    match message {
+        Feed::Count { name, to, out } => {
+            assert_eq!(name, "numbers");
+            count(to, out);
+        }
+        Feed::CountAnswered { to, out, reply } => {
+            reply.send(format!("{to} numbers")).unwrap();
+            count(to, out);
+        }
+        Feed::Checked { to, out, reply } if to <= 10 => {
+            (0..to).for_each(|number| out.send(number).unwrap());
+            out.fail(Broken { at: to }).unwrap();
+            reply.send(Ok(())).unwrap();
+        }
+        Feed::Checked { to, reply, .. } => reply.send(Err(Broken { at: to })).unwrap(),
+        Feed::Sum { numbers, reply } => {
+            thread::spawn(move || match numbers.sum::<Result<u64, _>>() {
+                Ok(sum) => drop(reply.send(sum)),
+                Err(_) => drop(reply),
+            });
+        }
+        Feed::Double { numbers, doubled } => {
+            thread::spawn(move || {
+                for number in numbers {
+                    doubled.send(2 * number.unwrap()).unwrap();
+                }
+                doubled.finish().unwrap();
+            });
+        }
+        Feed::Bare(out) => count(1, out),
+    }
+}
+
+/// Every way in which a method can have streams.
+fn use_feed(feed: &FeedClient) {
+    let all = |source: Source<u64>| source.collect::<Result<Vec<_>, _>>();
+    let up_to = |to: u64| Ok((0..to).collect::<Vec<_>>());
+    assert_eq!(all(feed.count("numbers", 1000).unwrap()), up_to(1000));
+    let (words, source) = feed.count_answered(100).unwrap();
+    assert_eq!((words.as_str(), all(source)), ("100 numbers", up_to(100)));
+    assert_eq!(all(feed.bare().unwrap()), Ok(vec![0]));
+
+    let mut source = feed.checked(3).unwrap().unwrap();
+    assert_eq!(source.by_ref().take(3).collect::<Result<Vec<_>, _>>(), Ok(vec![0, 1, 2]));
+    assert_eq!(source.next(), Some(Err(StreamError::Failed(Broken { at: 3 }))));
+    assert_eq!(feed.checked(11).unwrap().unwrap_err(), Broken { at: 11 });
+
+    let (sum, numbers) = feed.sum().unwrap();
+    (1..=1000).for_each(|number| numbers.send(number).unwrap());
+    numbers.finish().unwrap();
+    assert_eq!(sum.wait().unwrap(), 500_500);
+    let (sum, numbers) = feed.sum().unwrap();
+    numbers.send(1).unwrap();
+    drop(numbers);
+    assert!(matches!(sum.wait(), Err(Error::ReplyDropped { .. })));
+
+    let (numbers, doubled) = feed.double().unwrap();
+    let producer = thread::spawn(move || {
+        (0..1000).for_each(|number| numbers.send(number).unwrap());
+        numbers.finish().unwrap();
+    });
+    assert_eq!(all(doubled), Ok((0..1000).map(|number| 2 * number).collect()));
+    producer.join().unwrap();
+}
+
+#[test]
+fn methods_return_the_other_ends() {
+    promptly("streams with a host in this process", || {
+        let name = unique("streams");
+        let host = Host::<Feed>::builder()
+            .name(&name)
+            .bind(|message: Feed<'_>, _: &Context| serve_feed(message))
+            .unwrap();
+        use_feed(&FeedClient::from_client(host.client()));
+        registry::set_lookup_enabled(false);
+        let feed = FeedClient::connect_to(&name).unwrap();
+        assert!(!feed.client().is_local());
+        use_feed(&feed);
+        registry::set_lookup_enabled(true);
+    });
+}
+
+#[test]
+fn an_endpoint_can_be_generic_over_what_it_streams() {
+    #[machipc::endpoint("com.example.test.streams.generic")]
+    enum Repeat<T> {
+        Back { count: u32, item: T, out: Sink<T> },
+        There { items: Source<T, Broken>, reply: Reply<Vec<T>> },
+    }
+    promptly("a generic stream", || {
+        let host = Host::<Repeat<String>>::builder()
+            .unnamed()
+            .bind(|message: Repeat<String>, _: &Context| match message {
+                Repeat::Back { count, item, out } => {
+                    (0..count).for_each(|_| out.send(item.clone()).unwrap());
+                    out.finish().unwrap();
+                }
+                Repeat::There { items, reply } => {
+                    thread::spawn(move || reply.send(items.collect::<Result<_, _>>().unwrap()));
+                }
+            })
+            .unwrap();
+        let client = RepeatClient::from_client(host.client());
+        let back = client.back(3, "again".to_owned()).unwrap();
+        assert_eq!(back.collect::<Result<Vec<_>, _>>(), Ok(vec!["again".to_owned(); 3]));
+        let (all, sink) = client.there().unwrap();
+        sink.send("one".to_owned()).unwrap();
+        sink.finish().unwrap();
+        assert_eq!(all.wait().unwrap(), ["one"]);
+    });
 }

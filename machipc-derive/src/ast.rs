@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    Attribute, Data, DeriveInput, Expr, Fields, GenericArgument, Generics, Ident, Index, Member,
-    PathArguments, Type, Visibility,
+    AngleBracketedGenericArguments, Attribute, Data, DeriveInput, Expr, Fields, GenericArgument, Generics,
+    Ident, Index, Member, PathArguments, Type, Visibility,
 };
 
 use crate::attr::{FieldWords, Place, TypeWords, VariantWords};
@@ -64,6 +64,16 @@ pub struct Field<'a> {
     pub words: FieldWords,
     /// `T` where the field is a `Reply<T>`.
     pub reply: Option<&'a Type>,
+    /// Which end of a stream the field is.
+    pub stream: Option<End<'a>>,
+}
+
+/// An end of a stream.
+#[derive(Clone, Copy)]
+pub struct End<'a> {
+    pub is_sink: bool,
+    /// The types of its items and, if it has one of its own, of its error.
+    pub arguments: &'a AngleBracketedGenericArguments,
 }
 
 impl<'a> Ast<'a> {
@@ -160,16 +170,32 @@ pub fn spell_out_self(input: &mut DeriveInput) {
 
 /// `T`, where a type is written `Reply<T>`, under whatever path.
 pub fn reply(ty: &Type) -> Option<&Type> {
-    let path = match ty {
-        Type::Path(path) => path,
-        Type::Group(group) => return reply(&group.elem),
-        Type::Paren(paren) => return reply(&paren.elem),
-        _ => return None,
-    };
-    let last = path.path.segments.last().filter(|last| last.ident == "Reply")?;
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    let arguments = arguments(ty, "Reply")?;
     match arguments.args.first() {
         Some(GenericArgument::Type(answer)) if arguments.args.len() == 1 => Some(answer),
+        _ => None,
+    }
+}
+
+/// The end of a stream, where a type is written `Sink<…>` or `Source<…>`, under whatever path.
+pub fn stream(ty: &Type) -> Option<End<'_>> {
+    let (is_sink, arguments) = match arguments(ty, "Sink") {
+        Some(arguments) => (true, arguments),
+        None => (false, arguments(ty, "Source")?),
+    };
+    Some(End { is_sink, arguments })
+}
+
+/// The arguments of a type of this name, under whatever path.
+pub fn arguments<'t>(ty: &'t Type, name: &str) -> Option<&'t AngleBracketedGenericArguments> {
+    let path = match ty {
+        Type::Path(path) => path,
+        Type::Group(group) => return arguments(&group.elem, name),
+        Type::Paren(paren) => return arguments(&paren.elem, name),
+        _ => return None,
+    };
+    match &path.path.segments.last().filter(|last| last.ident == name)?.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(arguments),
         _ => None,
     }
 }
@@ -195,6 +221,7 @@ fn fields<'a>(fields: &'a Fields, report: &Report) -> Vec<Field<'a>> {
             ty: &field.ty,
             words: FieldWords::read(&field.attrs, Place::Field, report),
             reply: reply(&field.ty),
+            stream: stream(&field.ty),
         })
         .collect()
 }

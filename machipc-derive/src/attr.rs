@@ -26,6 +26,12 @@ const WORDS: &[Word] = &[
         takes: Takes::Name,
         example: "client = Name",
     },
+    Word {
+        name: FLAT_ERRORS,
+        places: &[Place::Endpoint, Place::Service, Place::HandedOver],
+        takes: Takes::Nothing,
+        example: "flat_errors",
+    },
     Word { name: MESSAGE, places: &[Place::Service], takes: Takes::Name, example: "message = Name" },
     Word { name: SERVER, places: &[Place::Service], takes: Takes::Name, example: "server = Name" },
     Word { name: SERVICE, places: &[Place::HandedOver], takes: Takes::Name, example: "service = Name" },
@@ -61,6 +67,7 @@ const SINCE: &str = "since";
 const DEFAULT: &str = "default";
 const ID: &str = "id";
 const METHOD: &str = "method";
+const FLAT_ERRORS: &str = "flat_errors";
 const MESSAGE: &str = "message";
 const SERVER: &str = "server";
 const SERVICE: &str = "service";
@@ -74,6 +81,8 @@ pub struct TypeWords {
     /// The name of the endpoint that the type is.
     pub endpoint: Option<Given<String>>,
     pub client: Option<Given<Ident>>,
+    /// The client's methods return one error for all that can go wrong.
+    pub flat_errors: Option<Given<()>>,
     /// What the enum beneath a trait is called.
     pub message: Option<Given<Ident>>,
     /// What serves a trait's implementations.
@@ -178,6 +187,7 @@ impl TypeWords {
                 (CRATE, Value::Path(value)) => words.krate = Some(Given { value, tokens }),
                 (ENDPOINT, Value::Text(value)) => words.endpoint = Some(Given { value, tokens }),
                 (CLIENT, Value::Name(value)) => words.client = Some(Given { value, tokens }),
+                (FLAT_ERRORS, _) => words.flat_errors = Some(Given { value: (), tokens }),
                 (MESSAGE, Value::Name(value)) => words.message = Some(Given { value, tokens }),
                 (SERVER, Value::Name(value)) => words.server = Some(Given { value, tokens }),
                 (SERVICE, Value::Name(value)) => words.service = Some(Given { value, tokens }),

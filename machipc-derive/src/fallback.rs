@@ -35,7 +35,11 @@ fn client(ast: &Ast) -> TokenStream {
         let is_new = !methods.contains(&method) && !CLIENT_METHODS.iter().any(|own| method == own);
         methods.push(method);
         let mut answers = variant.fields.iter().filter_map(|field| field.reply);
-        is_new && !answers.next().is_some_and(borrows) && answers.next().is_none()
+        let mut streams = variant.fields.iter().filter(|field| field.stream.is_some());
+        is_new
+            && !streams.any(|field| borrows(field.ty))
+            && !answers.next().is_some_and(borrows)
+            && answers.next().is_none()
     };
     let variants: Vec<&Variant> = variants.iter().filter(&mut can_be_made).collect();
     let endpoint = model::endpoint(ast, variants);

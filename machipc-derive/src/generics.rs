@@ -10,6 +10,7 @@ use syn::{
     TypeReference, WherePredicate,
 };
 
+use crate::ast;
 use crate::check::{MARKERS, PORTS};
 use crate::model::{Kind, Model, Pod};
 use crate::names;
@@ -192,7 +193,7 @@ fn bound(model: &Model, needs: Needs, runtime: &TokenStream, parameter: &Ident) 
             if carried {
                 bounds.push(quote!(for<'__any> #runtime::Decode<'__any>));
             }
-            if replies(model).iter().any(|answer| occurs(parameter, answer, MARKERS)) {
+            if sent_back(model).iter().any(|ty| occurs(parameter, ty, MARKERS)) {
                 bounds.push(quote!(#runtime::Send));
             }
             bounds.push(quote!('static));
@@ -247,8 +248,10 @@ fn field_types<'a>(model: &Model<'a>) -> Vec<&'a Type> {
     }
 }
 
-fn replies<'a>(model: &Model<'a>) -> Vec<&'a Type> {
-    field_types(model).into_iter().filter_map(crate::ast::reply).collect()
+/// The types of what may be sent from any thread later: answers and streams.
+fn sent_back<'a>(model: &Model<'a>) -> Vec<&'a Type> {
+    let types = field_types(model).into_iter();
+    types.filter(|ty| ast::reply(ty).is_some() || ast::stream(ty).is_some()).collect()
 }
 
 /// Whether a parameter occurs in `ty`, but for the arguments of the types called `except`.

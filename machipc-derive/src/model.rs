@@ -5,7 +5,7 @@ use quote::quote_spanned;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Generics, Ident, Member, Path, Type, Visibility};
 
-use crate::ast::{Ast, Body, Field, Flavor, Shape, Variant};
+use crate::ast::{Ast, Body, End, Field, Flavor, Shape, Variant};
 use crate::names;
 
 /// A type that is a message.
@@ -46,6 +46,8 @@ pub struct Endpoint<'a> {
     pub visibility: &'a Visibility,
     pub client: Ident,
     pub async_client: Ident,
+    /// The client's methods return one error for what a host answers with and for what keeps it from answering.
+    pub flat_errors: bool,
     pub variants: Vec<Alternative<'a>>,
 }
 
@@ -89,6 +91,8 @@ pub enum Role<'a> {
     },
     /// A `Reply` with an answer of this type.
     Reply(&'a Type),
+    /// An end of a stream, whose other end the client's method returns.
+    Stream(End<'a>),
 }
 
 impl<'a> Model<'a> {
@@ -119,7 +123,8 @@ impl Group<'_> {
     /// payload's end.
     pub fn base(&self) -> impl Iterator<Item = &Part<'_>> {
         let replies = self.fields.iter().filter(|field| matches!(field.role, Role::Reply(_)));
-        let others = self.fields.iter().filter(|field| matches!(field.role, Role::Inline | Role::OutOfLine));
+        let is_other = |field: &&Part| matches!(field.role, Role::Inline | Role::OutOfLine | Role::Stream(_));
+        let others = self.fields.iter().filter(is_other);
         replies.chain(others)
     }
 
@@ -154,6 +159,7 @@ pub fn endpoint<'a>(ast: &'a Ast<'a>, variants: impl IntoIterator<Item = &'a Var
         visibility: ast.visibility,
         async_client: async_client(&client),
         client,
+        flat_errors: ast.words.flat_errors.is_some(),
         variants: variants.map(|(index, variant)| alternative(ast.flavor, index, variant)).collect(),
     }
 }
@@ -231,11 +237,12 @@ fn group<'a>(shape: Shape, fields: &'a [Field<'a>]) -> Group<'a> {
 
 fn part<'a>(field: &'a Field<'a>) -> Part<'a> {
     let out_of_line = field.words.ool.is_some();
-    let role = match (field.reply, &field.words.since) {
-        (Some(answer), _) => Role::Reply(answer),
-        (None, Some(_)) => Role::Since { out_of_line, default: default(field) },
-        (None, None) if out_of_line => Role::OutOfLine,
-        (None, None) => Role::Inline,
+    let role = match (field.reply, &field.words.since, field.stream) {
+        (Some(answer), ..) => Role::Reply(answer),
+        (None, Some(_), _) => Role::Since { out_of_line, default: default(field) },
+        (None, None, _) if out_of_line => Role::OutOfLine,
+        (None, None, Some(end)) => Role::Stream(end),
+        (None, None, None) => Role::Inline,
     };
     Part { member: &field.member, ty: field.ty, role }
 }

@@ -37,12 +37,13 @@ pub fn endpoint(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let runtime = runtime(&words);
     let private = names::private_module();
     let client = words.client.map(|word| word.value).map(|client| quote!(, client = #client));
+    let flat_errors = words.flat_errors.map(|_| quote!(, flat_errors));
     let krate = words.krate.map(|word| word.value).map(|krate| quote!(, crate = #krate));
     let errors = report.finish();
     quote! {
         #errors
         #[::core::prelude::v1::derive(#runtime::#private::Endpoint)]
-        #[mach(endpoint = #name #client #krate)]
+        #[mach(endpoint = #name #client #flat_errors #krate)]
         #input
     }
 }

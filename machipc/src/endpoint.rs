@@ -22,17 +22,21 @@ pub use machipc_derive::Endpoint;
 pub use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Pod, Schema,
 };
-pub use crate::{AsyncClient, Client, ConnectOptions, Context, Error, Host, HostStats, SendError, SendRight};
+pub use crate::{
+    AsyncClient, CallError, Client, ConnectOptions, Context, Error, Host, HostStats, SendError, SendRight,
+};
 
 mod field;
 mod out_of_line;
 mod padding;
 mod plain;
+mod stream;
 
 pub use field::{Answer, Field, Part};
 pub use out_of_line::{OutOfLine, OutOfLinePart};
 pub use padding::assert_no_padding;
 pub use plain::{DerivedPod, PlainData, PodField, Zerocopy};
+pub use stream::StreamEnd;
 
 /// Writes the tag that says which variant of an enum follows.
 #[inline]
@@ -69,6 +73,31 @@ pub fn describe_layout<T>(schema: &mut Schema) {
 /// Describes a discriminant.
 pub fn describe_number(schema: &mut Schema, number: i128) {
     schema.push(&number.to_string());
+}
+
+/// One error for what a host answers with and for what keeps it from answering.
+pub fn flatten<R: Outcome>(answered: Result<R, Error>) -> Result<R::Value, CallError<R::Error>> {
+    answered.map_err(CallError::Ipc)?.into_result().map_err(CallError::Host)
+}
+
+/// A `Result`, under whatever alias.
+pub trait Outcome {
+    /// What is right.
+    type Value;
+    /// What is wrong.
+    type Error;
+
+    /// The result as what it is.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+}
+
+impl<T, E> Outcome for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
 }
 
 /// The `Debug` form of a client that wraps `client`.

@@ -227,6 +227,42 @@ pub struct SendError<T> {
     parts: Box<(T, Error)>,
 }
 
+/// Why a call of an endpoint with `flat_errors` failed: what the host answered, or what kept it from answering.
+///
+/// ```
+/// use machipc::{CallError, MachMessage, Reply};
+///
+/// #[derive(MachMessage, Debug)]
+/// pub struct Full {
+///     limit: u32,
+/// }
+///
+/// #[machipc::endpoint("com.example.shelf", flat_errors)]
+/// pub enum Shelf<'a> {
+///     Put { name: &'a str, reply: Reply<Result<(), Full>> },
+/// }
+///
+/// fn put(shelf: &ShelfClient) -> Result<bool, machipc::Error> {
+///     match shelf.put("a book") {
+///         Ok(()) => Ok(true),
+///         Err(CallError::Host(Full { limit })) => {
+///             eprintln!("{limit} are enough");
+///             Ok(false)
+///         }
+///         Err(CallError::Ipc(error)) => Err(error),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError<E> {
+    /// The host's own error.
+    #[error("{0}")]
+    Host(E),
+    /// The call was not answered.
+    #[error(transparent)]
+    Ipc(#[from] Error),
+}
+
 impl Error {
     /// The endpoint that the error is about, where it is about one.
     pub fn endpoint(&self) -> Option<&str> {

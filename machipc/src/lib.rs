@@ -89,6 +89,10 @@
 //! - **Without blocking**: [`AsyncClient`], and `KvAsyncClient` beside `KvClient`, have futures for any executor. [`Client::start`] returns a
 //!   call under way, to wait for later. [`HostBuilder::serve_async_on`] handles each message in a task, and [`Reply::cancelled`] tells it that
 //!   nobody waits any more.
+//! - **Streams**: a field [`Sink<Event>`](Sink) lets the host send many events to the caller, who iterates over its [`Source`]; a field
+//!   `Source` goes the other way. A slow reader holds up the writer, and either side sees at once when the other has gone.
+//! - **A trait instead of an enum**: the same attribute on a trait makes what implements it a host. See
+//!   [the trait form](macro@endpoint#the-trait-form).
 //! - **Large data**: a payload of more than 64 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
@@ -155,7 +159,7 @@ mod thread_priority;
 
 pub use client::{AsyncClient, Client, ConnectOptions, PendingReply, Reconnect};
 pub use context::Context;
-pub use error::{Dialect, Error, SendError};
+pub use error::{CallError, Dialect, Error, SendError};
 pub use family::AwaitedClient;
 pub use host::{AsyncHandler, Host, HostBuilder, HostStats, PeerPolicy, Task};
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};

@@ -188,6 +188,7 @@ pub use machipc_derive::MachMessage;
 /// | option | meaning |
 /// |---|---|
 /// | `client = Name` | What the client is called, instead of the enum's name with `Client` behind it. |
+/// | `flat_errors` | The client's methods return [one error](#errors) where a host answers with a `Result`. |
 /// | `crate = path` | Where this crate is, when it is not `::machipc`. |
 ///
 /// # Variants
@@ -223,6 +224,64 @@ pub use machipc_derive::MachMessage;
 /// `Store`. It wraps an [`AsyncClient`](crate::AsyncClient), its methods are `async`, and it can be made [`From`] the other one.
 ///
 /// A method whose name is a keyword is raw: `kv.r#move()`.
+///
+/// # Errors
+///
+/// A reply may be a `Reply<Result<T, E>>`, with any message as `E`. The client's method then returns `Result<Result<T, E>, Error>`: the outer
+/// one tells whether the call was answered, the inner one what the host answered. That is the default because the two ask for
+/// different things of a caller: after the first it connects again, or gives up, and does not know whether the host has done anything;
+/// after the second all is well but for the request. With `?` on the outer one, what is left is the host's own answer.
+///
+/// With `flat_errors` such methods return `Result<T, CallError<E>>` instead, for callers who treat both alike: see
+/// [`CallError`](crate::CallError). The other methods return `Result<T, Error>` as before. It is a matter of this side's program, and nothing
+/// on the wire knows of it.
+///
+/// # Streams
+///
+/// A field [`Sink<T>`](crate::Sink) is a stream from the host to the caller, a field [`Source<T>`](crate::Source) one from the caller to the
+/// host. The client's method does not take such a field: it makes the stream, sends this end and returns the other.
+///
+/// ```
+/// use machipc::{Error, Reply, Sink, Source, StreamError};
+///
+/// #[machipc::endpoint("com.example.feed")]
+/// pub enum Feed<'a> {
+///     Watch { prefix: &'a str, out: Sink<String> },
+///     Upload { parts: Source<Vec<u8>>, reply: Reply<u64> },
+/// }
+///
+/// fn watch(feed: &FeedClient) -> Result<(), Error> {
+///     for key in feed.watch("keys/")? {
+///         match key {
+///             Ok(key) => println!("{key}"),
+///             Err(StreamError::Failed(why)) => println!("no more, for {why}"),
+///             Err(error) => println!("{error}"),
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// fn upload(feed: &FeedClient) -> Result<u64, Error> {
+///     let (answer, sink) = feed.upload()?;
+///     sink.send(vec![1, 2, 3])?;
+///     sink.finish()?;
+///     answer.wait()
+/// }
+/// ```
+///
+/// | the variant has | the client's method returns, in a `Result` |
+/// |---|---|
+/// | `Sink<T>` | `Source<T>` |
+/// | `Source<T>` | `Sink<T>` |
+/// | `Sink<T>` and `Reply<()>` | `Source<T>`, once the answer is there |
+/// | `Sink<T>` and `Reply<A>` | `(A, Source<T>)`, once the answer is there |
+/// | `Sink<T>` and `Reply<Result<A, E>>` | `Result<(A, Source<T>), E>`, once the answer is there |
+/// | `Source<T>` and `Reply<A>` | `(PendingReply<A>, Sink<T>)`, at once: the host may want items before it answers |
+/// | several of them | all the ends, in the order of the fields, behind the answer |
+///
+/// So a host that answers such a request answers before the sink's window is full, or the caller does not read yet. The window is 64
+/// items; the caller can [change](crate::Source::set_window) it, or make the stream with [`stream_with`](crate::stream_with) and the message
+/// by hand. Inside another type, as in `Option<Sink<T>>`, an end of a stream is a field like any other. Its items are owned.
 ///
 /// # The trait form
 ///
@@ -309,7 +368,11 @@ pub use machipc_derive::MachMessage;
 /// be asked for. (In an enum the reply is there to see, in a trait it would not be.)
 ///
 /// **Errors of the method's own**: `-> Result<T, E>` travels as a `Reply<Result<T, E>>`, and the client's method returns
-/// `Result<Result<T, E>, Error>`.
+/// `Result<Result<T, E>, Error>`, or one [flat error](#errors).
+///
+/// **Streams**: a method that takes a `Sink` and returns nothing is answered before it runs, so that the caller reads while it feeds the
+/// stream, until it returns: `fn watch(&self, prefix: &str, out: Sink<Event>)`. It keeps one of the host's threads for that long; to let
+/// go of it, hand the sink to another thread. Any other method is answered with what it returns, when it returns.
 ///
 /// **The context**: a parameter `&Context` is not a part of the message. The host fills it in, and the client's method does not have it.
 ///

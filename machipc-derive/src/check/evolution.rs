@@ -21,7 +21,7 @@ pub fn check(ast: &Ast, report: &Report) {
     }
     ast.fields().for_each(|field| {
         default_without_since(field, report);
-        words_on_reply(field, report);
+        words_on_rights(field, report);
     });
 }
 
@@ -107,11 +107,15 @@ fn default_without_since(field: &Field, report: &Report) {
     }
 }
 
-/// A reply right is in the message's header, not among the fields.
-fn words_on_reply(field: &Field, report: &Report) {
-    if field.reply.is_none() {
-        return;
-    }
+/// A reply right is in the message's header, not among the fields; and nothing stands in for a stream that was not sent.
+fn words_on_rights(field: &Field, report: &Report) {
+    let message = match (field.reply, field.stream) {
+        (Some(_), _) => "a `Reply` travels in the message's header and takes no words: remove this one",
+        (None, Some(_)) => {
+            "an end of a stream is a right and takes no words: remove this one, or make an `Option` of what came later"
+        }
+        (None, None) => return,
+    };
     let words = &field.words;
     let tokens = [
         words.ool.as_ref().map(|word| &word.tokens),
@@ -119,6 +123,6 @@ fn words_on_reply(field: &Field, report: &Report) {
         words.default.as_ref().map(|word| &word.tokens),
     ];
     for tokens in tokens.into_iter().flatten() {
-        report.at(tokens, "a `Reply` travels in the message's header and takes no words: remove this one");
+        report.at(tokens, message);
     }
 }

@@ -17,7 +17,8 @@ pub const PORTS: &[&str] = &["SendRight", "SendOnceRight", "ReceiveRight"];
 /// Puts what is wrong with the field's type into the report. In a trait, lifetimes are left out.
 pub fn check(field: &Field, in_trait: bool, report: &Report) {
     unsized_type(field.ty, in_trait, report);
-    let mut parts = Parts { report, in_trait, in_reply: field.reply.is_some(), in_unknown: false };
+    let owner = field.reply.map(|_| Owner::Reply);
+    let mut parts = Parts { report, in_trait, owner, in_unknown: false };
     parts.visit_type(field.reply.unwrap_or(field.ty));
 }
 
@@ -68,10 +69,30 @@ pub fn borrows(ty: &Type) -> bool {
 struct Parts<'a> {
     report: &'a Report,
     in_trait: bool,
-    /// Inside `Reply<…>`.
-    in_reply: bool,
+    /// Inside what owns all that is in it.
+    owner: Option<Owner>,
     /// Inside the arguments of a type that nobody here knows: they may be as little in the message as those of [`MARKERS`].
     in_unknown: bool,
+}
+
+/// Types whose arguments come later than the message around them, and so cannot borrow from it.
+#[derive(Clone, Copy)]
+enum Owner {
+    /// `Reply<…>`
+    Reply,
+    /// `Sink<…>` or `Source<…>`
+    Stream,
+}
+
+impl Owner {
+    fn no_borrowing(self) -> &'static str {
+        match self {
+            Self::Reply => {
+                "an answer is owned, for the request's message may be gone when it comes: use an owned type"
+            }
+            Self::Stream => "a stream's item is owned, for it comes after the message: use an owned type",
+        }
+    }
 }
 
 /// Types that hold what their arguments say.
@@ -89,13 +110,12 @@ const CONTAINERS: &[&str] = &[
     "Rc",
     "Reply",
     "Result",
+    "Sink",
+    "Source",
     "Vec",
     "VecDeque",
     "Wrapping",
 ];
-
-const OWNED_ANSWER: &str =
-    "an answer is owned, for the request's message may be gone when it comes: use an owned type";
 
 impl<'ast> Parts<'_> {
     fn visit_arguments(&mut self, segment: &'ast PathSegment) {
@@ -114,9 +134,12 @@ impl<'ast> Parts<'_> {
 
     fn borrow(&self, lifetime: &Lifetime) {
         let is_static = lifetime.ident == "static";
-        if self.in_reply && !(is_static && self.in_unknown) {
-            self.report.at(lifetime, OWNED_ANSWER);
-        } else if is_static && !self.in_unknown {
+        if is_static && self.in_unknown {
+            return;
+        }
+        if let Some(owner) = self.owner {
+            self.report.at(lifetime, owner.no_borrowing());
+        } else if is_static {
             let instead = if self.in_trait {
                 "leave the lifetime out, or use an owned type"
             } else {
@@ -133,7 +156,7 @@ impl<'ast> Parts<'_> {
 impl<'ast> Visit<'ast> for Parts<'_> {
     fn visit_type(&mut self, ty: &'ast Type) {
         if ast::reply(ty).is_some() {
-            let message = if self.in_reply {
+            let message = if let Some(Owner::Reply) = self.owner {
                 "an answer is not answered in its turn: send a right to a port instead"
             } else {
                 "a `Reply` is a field of its own: it cannot be a part of another type"
@@ -146,15 +169,23 @@ impl<'ast> Visit<'ast> for Parts<'_> {
 
     fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
         if !MARKERS.iter().any(|marker| segment.ident == marker) {
+            let around = self.owner;
+            if segment.ident == "Sink" || segment.ident == "Source" {
+                self.owner.get_or_insert(Owner::Stream);
+            }
             self.visit_arguments(segment);
+            self.owner = around;
         }
     }
 
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
         match &reference.lifetime {
             Some(lifetime) => self.borrow(lifetime),
-            None if self.in_reply => self.report.at(reference.and_token, OWNED_ANSWER),
-            None => {}
+            None => {
+                if let Some(owner) = self.owner {
+                    self.report.at(reference.and_token, owner.no_borrowing());
+                }
+            }
         }
         if let Some(keyword) = reference.mutability {
             let message = "a message is read, never written to: borrow with `&`, or own the value";

@@ -22,7 +22,7 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let variants = endpoint
         .variants
         .iter()
-        .map(|variant| client::method(model, visibility, variant, Manner::Asynchronous));
+        .map(|variant| client::method(model, endpoint, variant, Manner::Asynchronous));
     let connect = format!(" Connects to the host of `{name}`.");
     let connect_timeout =
         format!(" Connects to the host of `{name}`, waiting up to `timeout` for it to appear.");

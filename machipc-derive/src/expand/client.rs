@@ -1,12 +1,12 @@
 //! The typed client of an endpoint: a method for each variant.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::{Attribute, Ident, Lifetime, Member, Type};
+use quote::quote;
+use syn::{Attribute, Ident, Lifetime};
 
-use super::fields;
+use super::call::Call;
 use crate::generics::{self, Head};
-use crate::model::{Alternative, Endpoint, Group, Model, Role};
+use crate::model::{Alternative, Endpoint, Model};
 use crate::names;
 
 /// The client's type, which stands beside the endpoint.
@@ -49,8 +49,7 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
     let Endpoint { client, name, visibility, .. } = endpoint;
     let Head { parameters, own, bounds } = Head::of_client(model, client);
     let inner = inner(model);
-    let variants =
-        endpoint.variants.iter().map(|variant| method(model, visibility, variant, Manner::Blocking));
+    let variants = endpoint.variants.iter().map(|variant| method(model, endpoint, variant, Manner::Blocking));
     let connect = format!(" Connects to the host of `{name}`.");
     let connect_timeout =
         format!(" Connects to the host of `{name}`, waiting up to `timeout` for it to appear.");
@@ -151,14 +150,6 @@ pub fn traits(model: &Model, client: &Ident) -> TokenStream {
     }
 }
 
-/// What a variant's method returns when all goes well.
-fn returned<'g>(group: &Group<'g>) -> Option<&'g Type> {
-    group.fields.iter().find_map(|field| match field.role {
-        Role::Reply(answer) => Some(answer),
-        _ => None,
-    })
-}
-
 /// How a client's methods wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -167,47 +158,47 @@ pub enum Manner {
 }
 
 /// A variant's method.
-pub fn method(
-    model: &Model,
-    visibility: &syn::Visibility,
-    variant: &Alternative,
-    manner: Manner,
-) -> TokenStream {
+pub fn method(model: &Model, endpoint: &Endpoint, variant: &Alternative, manner: Manner) -> TokenStream {
+    let visibility = endpoint.visibility;
     let method = &variant.method;
-    let name = names::plain(model.ident);
     let carried = variant.attributes.iter().filter(|attribute| is_carried(attribute));
     let is_documented = variant.attributes.iter().any(|attribute| attribute.path().is_ident("doc"));
-    let parameters = sent(&variant.group).map(|(name, ty)| {
-        let ty = generics::without_lifetimes(model, ty);
-        quote!(, #name: #ty)
-    });
-    let ident = variant.ident;
-    let own = model.ident;
-    let message = fields::construct(&variant.group, &quote!(#own::#ident), |field| {
-        parameter(&variant.group, field.member)
-    });
-    let link = format!("[`{name}::{}`]", names::plain(ident));
-    let (answer, body, summary, errors) = match returned(&variant.group) {
-        Some(answer) => {
-            let reply = reply_parameter(&variant.group);
-            let body = match manner {
-                Manner::Blocking => quote!(<#answer as __rt::Answer>::call(&self.0, |#reply| #message)),
-                Manner::Asynchronous => {
-                    quote!(<#answer as __rt::Answer>::call_async(&self.0, |#reply| #message).await)
-                }
-            };
-            let errors = " When the message cannot be sent, or no answer comes.";
-            (quote!(#answer), body, format!(" Sends {link} and waits for the answer."), errors)
-        }
+    let link = format!("[`{}::{}`]", names::plain(model.ident), names::plain(variant.ident));
+    let call = Call::of(model, endpoint, variant);
+    let (parameters, streams, message, reply) =
+        (call.parameters(), call.streams(), call.message(), call.reply());
+    let request = quote!(&self.0, |#reply| #message);
+    let (sent, summary, errors) = match call.answer {
+        Some(answer) if call.is_pending() => (
+            match manner {
+                Manner::Blocking => quote!(<#answer as __rt::Answer>::start(#request)),
+                Manner::Asynchronous => quote!(<#answer as __rt::Answer>::start_async(#request).await),
+            },
+            format!(" Sends {link} and returns what waits for the answer."),
+            " When the message cannot be sent.",
+        ),
+        Some(answer) => (
+            match manner {
+                Manner::Blocking => quote!(<#answer as __rt::Answer>::call(#request)),
+                Manner::Asynchronous => quote!(<#answer as __rt::Answer>::call_async(#request).await),
+            },
+            format!(" Sends {link} and waits for the answer."),
+            " When the message cannot be sent, or no answer comes.",
+        ),
         None => {
             let sent = match manner {
                 Manner::Blocking => quote!(__rt::Client::send(&self.0, #message)),
                 Manner::Asynchronous => quote!(__rt::AsyncClient::send(&self.0, #message).await),
             };
-            let body = quote!(#sent.map_err(__rt::SendError::into_error));
-            (quote!(()), body, format!(" Sends {link}."), " When the message cannot be sent.")
+            (
+                quote!(#sent.map_err(__rt::SendError::into_error)),
+                format!(" Sends {link}."),
+                " When the message cannot be sent.",
+            )
         }
     };
+    let returned = call.returned();
+    let result = call.result(sent);
     let asynchronous = (manner == Manner::Asynchronous).then(|| quote!(async));
     // The user's own words come first and are the summary then.
     let summary =
@@ -218,8 +209,9 @@ pub fn method(
         #[doc = ""]
         #[doc = " # Errors"]
         #[doc = #errors]
-        #visibility #asynchronous fn #method(&self #(#parameters)*) -> __rt::Result<#answer, __rt::Error> {
-            #body
+        #visibility #asynchronous fn #method(&self #parameters) -> #returned {
+            #streams
+            #result
         }
     }
 }
@@ -227,34 +219,6 @@ pub fn method(
 /// The attributes of a variant that its method has as well.
 fn is_carried(attribute: &Attribute) -> bool {
     ["doc", "deprecated"].iter().any(|name| attribute.path().is_ident(name))
-}
-
-/// The names and types of a method's parameters: all fields but the reply.
-fn sent<'g>(group: &'g Group<'g>) -> impl Iterator<Item = (Ident, &'g Type)> {
-    let sent = group.fields.iter().filter(|field| !matches!(field.role, Role::Reply(_)));
-    sent.map(|field| (parameter(group, field.member), field.ty))
-}
-
-/// The variable that holds the reply.
-fn reply_parameter(group: &Group) -> Ident {
-    let reply = group.fields.iter().find(|field| matches!(field.role, Role::Reply(_)));
-    reply.map_or_else(|| Ident::new("reply", Span::call_site()), |field| parameter(group, field.member))
-}
-
-/// A named field's name; `value`, `value_1`, … and `reply` where the fields have none.
-fn parameter(group: &Group, member: &Member) -> Ident {
-    let index = match member {
-        Member::Named(name) => return name.clone(),
-        Member::Unnamed(index) => index.index as usize,
-    };
-    let is_reply =
-        |index: usize| group.fields.get(index).is_some_and(|field| matches!(field.role, Role::Reply(_)));
-    let values = (0..group.fields.len()).filter(|index| !is_reply(*index)).count();
-    match index {
-        index if is_reply(index) => Ident::new("reply", Span::call_site()),
-        _ if values == 1 => Ident::new("value", Span::call_site()),
-        index => format_ident!("value_{index}"),
-    }
 }
 
 /// The endpoint without anything borrowed.

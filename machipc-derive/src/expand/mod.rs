@@ -5,6 +5,7 @@
 //! underlined where the user wrote it.
 
 mod async_client;
+mod call;
 mod client;
 mod endpoint;
 mod fields;

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::visit_mut::VisitMut;
 use syn::{Data, DeriveInput, Ident, Lifetime, TypeBareFn, TypeReference};
 
-use super::{Method, Parameter, Service};
+use super::{Method, Parameter, Service, rules};
 use crate::attr::TypeWords;
 use crate::{names, wrap};
 
@@ -22,12 +22,13 @@ pub fn message(service: &Service, words: &TypeWords) -> DeriveInput {
     });
     let visibility = &item.vis;
     let ident = &item.ident;
+    let flat_errors = words.flat_errors.as_ref().map(|_| quote!(, flat_errors));
     let krate = words.krate.as_ref().map(|word| &word.value).map(|krate| quote!(, crate = #krate));
     let what = format!(" The messages of [`{}`]: a variant for each of its methods.", names::plain(ident));
     syn::parse_quote! {
         #[doc = #what]
         #[allow(missing_docs, dead_code)]
-        #[mach(endpoint = #name, client = #client, service = #ident #krate)]
+        #[mach(endpoint = #name, client = #client, service = #ident #flat_errors #krate)]
         #visibility enum #message #lifetime {
             #(#variants,)*
         }
@@ -195,6 +196,10 @@ fn arm(service: &Service, method: &Method, implementation: &Ident) -> TokenStrea
     let pattern = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
     let call = quote!(<#implementation as #service>::#ident(&self.0 #(, #arguments)*));
     let call = match answer {
+        // The caller gets its end of the stream with the answer, and the method may go on until the stream ends.
+        Some(answer) if rules::is_unit(answer) && method.only_streams_back() => {
+            quote!({ <#answer as __rt::Answer>::send(__reply, ()); #call })
+        }
         Some(answer) => quote!(<#answer as __rt::Answer>::send(__reply, #call)),
         None => call,
     };

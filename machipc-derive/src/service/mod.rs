@@ -11,7 +11,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Ident, ItemTrait, LitStr, Type};
 
-use crate::ast::{Ast, Flavor};
+use crate::ast::{self, Ast, Flavor};
 use crate::attr::TypeWords;
 use crate::report::Report;
 use crate::{check, fallback};
@@ -47,6 +47,15 @@ impl Method {
         self.attributes
             .iter()
             .filter(move |attribute| conditions.iter().any(|condition| attribute.path().is_ident(condition)))
+    }
+
+    /// Whether it sends a stream to its caller, and gets none from it.
+    pub fn only_streams_back(&self) -> bool {
+        let mut ends = self.parameters.iter().filter_map(|parameter| match parameter {
+            Parameter::Field { ty, .. } => ast::stream(ty),
+            Parameter::Context => None,
+        });
+        ends.next().is_some_and(|end| end.is_sink) && ends.all(|end| end.is_sink)
     }
 
     /// Whether its variant has fields.

@@ -1,13 +1,15 @@
 // Made from service.rs by MACHIPC_RENEW_GOLDEN=1 cargo test -p machipc-derive
 
 //! An endpoint that is a trait.
-use machipc::Context;
+use machipc::{Context, Sink, Source};
 /// A store of values by name.
 pub trait Store {
     /// Finds a value.
     fn get(&self, key: &str) -> Option<Vec<u8>>;
     fn put(&self, key: &str, value: &[u8], cx: &Context) -> Result<(), String>;
     fn touch(&self, r#type: u32);
+    fn watch(&self, prefix: &str, events: Sink<String>);
+    fn load(&self, parts: Source<Vec<u8>>) -> Result<u64, String>;
     fn clear(&self);
 }
 /// The messages of [`Store`]: a variant for each of its methods.
@@ -26,6 +28,15 @@ pub enum StoreMessage<'a> {
     Touch {
         r#type: u32,
         reply: ::machipc::Reply<()>,
+    },
+    Watch {
+        prefix: &'a str,
+        events: Sink<String>,
+        reply: ::machipc::Reply<()>,
+    },
+    Load {
+        parts: Source<Vec<u8>>,
+        reply: ::machipc::Reply<Result<u64, String>>,
     },
     Clear,
 }
@@ -47,6 +58,16 @@ const _: () = {
                 <() as __rt::Answer>::describe(__schema);
                 __schema.push(",type:");
                 <u32 as __rt::Field>::describe_last(__schema);
+                __schema.push("};Load{reply:");
+                <Result<u64, String> as __rt::Answer>::describe(__schema);
+                __schema.push(",parts:");
+                <Source<Vec<u8>> as __rt::Field>::describe_last(__schema);
+                __schema.push("};Watch{reply:");
+                <() as __rt::Answer>::describe(__schema);
+                __schema.push(",prefix:");
+                <&'a str as __rt::Field>::describe(__schema);
+                __schema.push(",events:");
+                <Sink<String> as __rt::Field>::describe_last(__schema);
                 __schema.push("};Get{reply:");
                 <Option<Vec<u8>> as __rt::Answer>::describe(__schema);
                 __schema.push(",key:");
@@ -86,6 +107,18 @@ const _: () = {
                 let __type = <u32 as __rt::Field>::take(__input, "StoreMessage::Touch.type")?;
                 __rt::Ok(StoreMessage::Touch { r#type: __type, reply: __reply })
             }
+            0x6c266ec8 => {
+                let __reply = <() as __rt::Answer>::take(__input, "StoreMessage::Watch.reply")?;
+                let __prefix = <&'a str as __rt::Field>::take(__input, "StoreMessage::Watch.prefix")?;
+                let __events = <Sink<String> as __rt::Field>::take(__input, "StoreMessage::Watch.events")?;
+                __rt::Ok(StoreMessage::Watch { prefix: __prefix, events: __events, reply: __reply })
+            }
+            0x68afa209 => {
+                let __reply =
+                    <Result<u64, String> as __rt::Answer>::take(__input, "StoreMessage::Load.reply")?;
+                let __parts = <Source<Vec<u8>> as __rt::Field>::take(__input, "StoreMessage::Load.parts")?;
+                __rt::Ok(StoreMessage::Load { parts: __parts, reply: __reply })
+            }
             0x00000007 => __rt::Ok(StoreMessage::Clear),
             _ => __rt::Err(__rt::DecodeError::unknown_variant(__id)),
         })
@@ -100,6 +133,8 @@ const _: () = {
                 Self::Get { .. } => 0x76973ef7,
                 Self::Put { .. } => 0x4e792d8e,
                 Self::Touch { .. } => 0x4f44fb78,
+                Self::Watch { .. } => 0x6c266ec8,
+                Self::Load { .. } => 0x68afa209,
                 Self::Clear => 0x00000007,
             }
         }
@@ -122,6 +157,19 @@ const _: () = {
                     Self::Touch { r#type: __type, reply: __reply } => {
                         <() as __rt::Answer>::put(__reply, __out, "StoreMessage::Touch.reply")?;
                         <u32 as __rt::Field>::put(__type, __out, "StoreMessage::Touch.type")?;
+                    }
+                    Self::Watch { prefix: __prefix, events: __events, reply: __reply } => {
+                        <() as __rt::Answer>::put(__reply, __out, "StoreMessage::Watch.reply")?;
+                        <&'a str as __rt::Field>::put(__prefix, __out, "StoreMessage::Watch.prefix")?;
+                        <Sink<String> as __rt::Field>::put(__events, __out, "StoreMessage::Watch.events")?;
+                    }
+                    Self::Load { parts: __parts, reply: __reply } => {
+                        <Result<u64, String> as __rt::Answer>::put(
+                            __reply,
+                            __out,
+                            "StoreMessage::Load.reply",
+                        )?;
+                        <Source<Vec<u8>> as __rt::Field>::put(__parts, __out, "StoreMessage::Load.parts")?;
                     }
                     Self::Clear => {}
                 }
@@ -211,12 +259,12 @@ const _: () = {
         ///
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
-        pub fn put(&self, key: &str, value: &[u8]) -> __rt::Result<Result<(), String>, __rt::Error> {
-            <Result<(), String> as __rt::Answer>::call(&self.0, |reply| StoreMessage::Put {
+        pub fn put(&self, key: &str, value: &[u8]) -> __rt::Result<(), __rt::CallError<String>> {
+            __rt::flatten(<Result<(), String> as __rt::Answer>::call(&self.0, |reply| StoreMessage::Put {
                 key,
                 value,
                 reply,
-            })
+            }))
         }
         /// Sends [`StoreMessage::Touch`] and waits for the answer.
         ///
@@ -224,6 +272,27 @@ const _: () = {
         /// When the message cannot be sent, or no answer comes.
         pub fn touch(&self, r#type: u32) -> __rt::Result<(), __rt::Error> {
             <() as __rt::Answer>::call(&self.0, |reply| StoreMessage::Touch { r#type, reply })
+        }
+        /// Sends [`StoreMessage::Watch`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub fn watch(&self, prefix: &str) -> __rt::Result<::machipc::Source<String>, __rt::Error> {
+            let (events, __events) = <Sink<String> as __rt::StreamEnd>::pair()?;
+            <() as __rt::Answer>::call(&self.0, |reply| StoreMessage::Watch { prefix, events, reply })
+                .map(|()| __events)
+        }
+        /// Sends [`StoreMessage::Load`] and returns what waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub fn load(
+            &self,
+        ) -> __rt::Result<(::machipc::PendingReply<Result<u64, String>>, ::machipc::Sink<Vec<u8>>), __rt::Error>
+        {
+            let (parts, __parts) = <Source<Vec<u8>> as __rt::StreamEnd>::pair()?;
+            <Result<u64, String> as __rt::Answer>::start(&self.0, |reply| StoreMessage::Load { parts, reply })
+                .map(|__answer| (__answer, __parts))
         }
         /// Sends [`StoreMessage::Clear`].
         ///
@@ -301,13 +370,15 @@ const _: () = {
         ///
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
-        pub async fn put(&self, key: &str, value: &[u8]) -> __rt::Result<Result<(), String>, __rt::Error> {
-            <Result<(), String> as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Put {
-                key,
-                value,
-                reply,
-            })
-            .await
+        pub async fn put(&self, key: &str, value: &[u8]) -> __rt::Result<(), __rt::CallError<String>> {
+            __rt::flatten(
+                <Result<(), String> as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Put {
+                    key,
+                    value,
+                    reply,
+                })
+                .await,
+            )
         }
         /// Sends [`StoreMessage::Touch`] and waits for the answer.
         ///
@@ -315,6 +386,32 @@ const _: () = {
         /// When the message cannot be sent, or no answer comes.
         pub async fn touch(&self, r#type: u32) -> __rt::Result<(), __rt::Error> {
             <() as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Touch { r#type, reply }).await
+        }
+        /// Sends [`StoreMessage::Watch`] and waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent, or no answer comes.
+        pub async fn watch(&self, prefix: &str) -> __rt::Result<::machipc::Source<String>, __rt::Error> {
+            let (events, __events) = <Sink<String> as __rt::StreamEnd>::pair()?;
+            <() as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Watch { prefix, events, reply })
+                .await
+                .map(|()| __events)
+        }
+        /// Sends [`StoreMessage::Load`] and returns what waits for the answer.
+        ///
+        /// # Errors
+        /// When the message cannot be sent.
+        pub async fn load(
+            &self,
+        ) -> __rt::Result<(::machipc::PendingReply<Result<u64, String>>, ::machipc::Sink<Vec<u8>>), __rt::Error>
+        {
+            let (parts, __parts) = <Source<Vec<u8>> as __rt::StreamEnd>::pair()?;
+            <Result<u64, String> as __rt::Answer>::start_async(&self.0, |reply| StoreMessage::Load {
+                parts,
+                reply,
+            })
+            .await
+            .map(|__answer| (__answer, __parts))
         }
         /// Sends [`StoreMessage::Clear`].
         ///
@@ -388,6 +485,13 @@ const _: () = {
                 StoreMessage::Touch { r#type: __type, reply: __reply } => {
                     <() as __rt::Answer>::send(__reply, <T as Store>::touch(&self.0, __type))
                 }
+                StoreMessage::Watch { prefix: __prefix, events: __events, reply: __reply } => {
+                    <() as __rt::Answer>::send(__reply, ());
+                    <T as Store>::watch(&self.0, __prefix, __events)
+                }
+                StoreMessage::Load { parts: __parts, reply: __reply } => {
+                    <Result<u64, String> as __rt::Answer>::send(__reply, <T as Store>::load(&self.0, __parts))
+                }
                 StoreMessage::Clear => <T as Store>::clear(&self.0),
             }
         }
@@ -403,6 +507,8 @@ const _: () = {
                 Self::Get { .. } => "StoreMessage::Get",
                 Self::Put { .. } => "StoreMessage::Put",
                 Self::Touch { .. } => "StoreMessage::Touch",
+                Self::Watch { .. } => "StoreMessage::Watch",
+                Self::Load { .. } => "StoreMessage::Load",
                 Self::Clear => "StoreMessage::Clear",
             })
         }

@@ -1,7 +1,7 @@
 //! Fields, as generated code sees them: by one trait each way, so that a type that cannot be sent is told once and in our words.
 
 use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
-use crate::{AsyncClient, Client, Error, Reply, ReplyValue};
+use crate::{AsyncClient, Client, Error, PendingReply, Reply, ReplyValue};
 
 /// A field of a message.
 #[diagnostic::on_unimplemented(
@@ -136,6 +136,19 @@ pub trait Answer: Sized {
         client: &AsyncClient<M>,
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<Self, Error>;
+
+    /// Sends a request whose answer is waited for later.
+    fn start<'m, M: MachMessage + 'static>(
+        client: &Client<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<PendingReply<Self>, Error>;
+
+    /// Sends a request whose answer is waited for later, without blocking the thread.
+    #[allow(async_fn_in_trait, reason = "one impl, whose future is as `Send` as what it sends")]
+    async fn start_async<'m, M: MachMessage + 'static>(
+        client: &AsyncClient<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<PendingReply<Self>, Error>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -178,5 +191,20 @@ impl<T: ReplyValue> Answer for T {
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<Self, Error> {
         client.call(request).await
+    }
+
+    #[inline]
+    fn start<'m, M: MachMessage + 'static>(
+        client: &Client<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<PendingReply<Self>, Error> {
+        client.start(request)
+    }
+
+    async fn start_async<'m, M: MachMessage + 'static>(
+        client: &AsyncClient<M>,
+        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
+    ) -> Result<PendingReply<Self>, Error> {
+        client.start(request).await
     }
 }

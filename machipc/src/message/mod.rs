@@ -52,6 +52,8 @@
 //! | an endpoint inside a message | `i32` id of the variant, `u32` length in bytes, its fields | `#n` |
 //! | `OwnedFd` | `u32` index of an attachment | `file` |
 //! | rights, out-of-line memory, `#[mach(ool)]` fields | `u32` index of an attachment | their own |
+//! | `Sink<T>` | `u64` items sent before, a send right, a send-once right | its own |
+//! | `Source<T>` | `u64` items received before, a receive right | its own |
 //! | `Reply<T>` | none: it is the reply right in the message's header | its own |
 //!
 //! In a sequence, map or set whose element (key and value together) may take no bytes ([`MIN_SIZE`](Encode::MIN_SIZE) is 0) a zero

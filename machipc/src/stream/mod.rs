@@ -66,6 +66,7 @@ pub fn stream<T>() -> Result<(Sink<T>, Source<T>), Error> {
 ///
 /// # Errors
 /// As [`stream`]; `KERN_INVALID_VALUE` for a window above 1024.
+#[expect(clippy::type_complexity, reason = "two ends and an error are no simpler under a name")]
 pub fn stream_with<T, E>(window: u32) -> Result<(Sink<T, E>, Source<T, E>), Error> {
     let pair = || {
         let port = ReceiveRight::<()>::new()?;

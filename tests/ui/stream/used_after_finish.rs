@@ -1,0 +1,6 @@
+fn main() -> Result<(), machipc::Error> {
+    let (sink, _source) = machipc::stream::<u32>()?;
+    sink.finish()?;
+    sink.send(1)?;
+    Ok(())
+}
