@@ -17,9 +17,10 @@ use super::{MachError, ReceiveFrom, sys};
 /// 2. ask `is_ready`: if it says true, begin again,
 /// 3. wait until the descriptor is readable, and begin again.
 ///
-/// It keeps neither the port nor the set alive. Several may watch the same port. While one watches a port, a message
-/// that finds the port empty and one that leaves it empty cost a system call more. A forked child has none of it. On
-/// Darwin it is a `kqueue` with `EVFILT_MACHPORT`, on Linux an `eventfd`.
+/// It keeps neither the port nor the set alive. Several may watch the same port. A forked child has none of it. On Darwin
+/// it is a `kqueue` with `EVFILT_MACHPORT`, on Linux an `eventfd`. There a message that finds a watched port empty costs
+/// a system call more, and so does one that leaves it empty; and while any is open, all messages of this process go
+/// through their queues, where a waiting thread would have taken them from the sender directly.
 ///
 /// ```
 /// use machipc::port::{Deadline, MessageBuffer, Readiness, ReceiveRight};
