@@ -69,8 +69,8 @@ impl Context {
     }
 
     /// The same context for another message.
-    pub(crate) fn set_message(&mut self, peer: Sender, deadline: Option<Instant>) {
-        self.peer = peer;
+    pub(crate) fn set_message(&mut self, peer: &Sender, deadline: Option<Instant>) {
+        self.peer = *peer;
         self.deadline = deadline;
     }
 

@@ -93,7 +93,7 @@
 //!   `Source` goes the other way. A slow reader holds up the writer, and either side sees at once when the other has gone.
 //! - **A trait instead of an enum**: the same attribute on a trait makes what implements it a host. See
 //!   [the trait form](macro@endpoint#the-trait-form).
-//! - **Large data**: a payload of more than 64 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
+//! - **Large data**: a payload of more than 68 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
 //! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A host

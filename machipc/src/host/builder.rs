@@ -120,7 +120,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
 
     /// The most bytes of one message, as it lies in the receive buffer; 1 MiB by default, and at least 4 KiB. A larger one is
     /// destroyed unread. Memory out of line does not count: it is never copied into the buffer, and payloads of more than
-    /// 64 KiB come that way by themselves, so that only foreign senders need more.
+    /// 68 KiB come that way by themselves, so that only foreign senders need more.
     pub fn largest_message(mut self, bytes: usize) -> Self {
         self.manner.largest_message = bytes;
         self

@@ -23,40 +23,52 @@ pub(super) struct Gate<'h, M: MachMessage + 'static> {
 }
 
 impl<M: MachMessage + 'static> Gate<'_, M> {
-    /// Reads a message for the handler, with the time until which an answer is wanted. What is not for the handler is dealt with: `None`.
-    #[inline]
+    /// [`read`](Self::read), for who keeps the message for a while.
     pub(super) fn open<'r>(&self, received: &'r Received<'_>) -> Option<(M::View<'r>, Option<Instant>)> {
-        let sender = received.sender();
+        let mut opened = None;
+        self.read(received, |message, deadline| opened = Some((message, deadline)));
+        opened
+    }
+
+    /// Reads a message and gives it to `then`, with the time until which an answer is wanted. What is not for the handler is dealt with. The
+    /// message is not returned: a function that returns it moves it, and a move right after it was made waits until it has reached the cache.
+    #[inline]
+    pub(super) fn read<'r>(
+        &self,
+        received: &'r Received<'_>,
+        then: impl FnOnce(M::View<'r>, Option<Instant>),
+    ) {
+        let sender = received.sent_by();
         if sender.is_kernel() {
             // A wake-up, or another right to the port that was dropped unused.
-            return None;
+            return;
         }
-        if !self.core.admits(&sender) {
+        if !self.core.admits(sender) {
             self.refuse(received, Cause::Denied, &"the peer policy does not admit it");
-            return None;
+            return;
         }
         if received.reply_is_dead() {
             // Whatever it asks for, nobody waits for it any more.
             self.counters.count_abandoned();
-            return None;
+            return;
         }
         let id = received.id();
         if id == wire::COMPARE_ID {
             self.compare(received);
-            return None;
+            return;
         }
         let name = std::any::type_name::<M>();
-        let (decoded, deadline) = decoding(|| {
+        // Stored from within, since each function that returned it would move it.
+        let mut decoded = None;
+        let (caught, deadline) = decoding(|| {
             // Our decoders do not panic, but a message type may bring one of its own.
             catch_unwind(AssertUnwindSafe(|| {
-                received.decode_with(name, self.core.fingerprint, |input| M::decode_payload(id, input))
+                let read = |input: &mut _| M::decode_payload(id, input);
+                decoded = Some(received.decode_with(name, self.core.fingerprint, read));
             }))
-            .unwrap_or_else(|panic| {
-                Err(DecodeError::new(format!("the decoder panicked: {}", words_of(&*panic))))
-            })
         });
         match decoded {
-            Ok(message) => {
+            Some(Ok(message)) => {
                 let log = &self.core.shared.log;
                 if log.enabled(LogLevel::Trace) {
                     let (pid, size) = (sender.pid(), received.size());
@@ -65,11 +77,13 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
                         format_args!("message {id:#x} of {size} bytes from process {pid}"),
                     );
                 }
-                Some((message, deadline))
+                then(message, deadline);
             }
-            Err(error) => {
+            Some(Err(error)) => self.refuse(received, cause_of(&error), &error),
+            None => {
+                let words = caught.as_ref().err().map_or("", |panic| words_of(&**panic));
+                let error = DecodeError::new(format!("the decoder panicked: {words}"));
                 self.refuse(received, cause_of(&error), &error);
-                None
             }
         }
     }

@@ -75,23 +75,23 @@ pub(super) fn serve<M: MachMessage + 'static>(
             throughput.look(core, &shared.log);
             deadline = deadline.min(throughput.deadline());
         }
-        match outbox.send_and_receive(port, &mut buffer, deadline) {
+        // Looked at where it is: it is large, and moving it would take longer than reading it.
+        match &outbox.send_and_receive(port, &mut buffer, deadline) {
             Ok(received) => {
                 failures = 0;
                 let wants_reply = received.wants_reply();
-                if let Some((message, deadline)) = gate.open(&received) {
+                gate.read(received, |message, deadline| {
                     counters.count_handled();
-                    context.set_message(received.sender(), deadline);
+                    context.set_message(received.sent_by(), deadline);
                     if wants_reply {
                         outbox.lend(|| core.handle(message, &context, counters));
                     } else {
                         core.handle(message, &context, counters);
                     }
-                }
-                drop(received);
+                });
                 pace.message();
             }
-            Err(error) if !error.is_receive() => gate.unanswered(&error),
+            Err(error) if !error.is_receive() => gate.unanswered(error),
             Err(error) if error.is_timed_out() => pace.empty(),
             Err(error) if error.is_too_large() => gate.too_large(manner.largest_message),
             Err(error) => {
@@ -100,7 +100,7 @@ pub(super) fn serve<M: MachMessage + 'static>(
                     shared.log.line(LogLevel::Error, format_args!("the host cannot go on: {error}"));
                     shared.stop();
                 } else {
-                    gate.unreceivable(&error);
+                    gate.unreceivable(error);
                 }
             }
         }

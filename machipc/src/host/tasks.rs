@@ -171,7 +171,7 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
             let Some(received) = parcel.open() else { return };
             let Some((message, deadline)) = gate.open(&received) else { return };
             gate.counters.count_task();
-            context.set_message(received.sender(), deadline);
+            context.set_message(received.sent_by(), deadline);
             let mut handling = pin!(self.handler.handle(message, &context));
             let handled = poll_fn(|cx| {
                 // As in a host with threads: a panic in the handler ends here.

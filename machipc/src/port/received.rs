@@ -52,6 +52,11 @@ impl<'b> Received<'b> {
         self.sender
     }
 
+    /// Who sent the message, in place.
+    pub(crate) fn sent_by(&self) -> &Sender {
+        &self.sender
+    }
+
     /// The size of the message in bytes as it was received, without what is out of line.
     pub fn size(&self) -> usize {
         self.head.borrow().len() + self.rest.len()
@@ -148,9 +153,11 @@ impl<'b> Received<'b> {
         let id = id as i32;
         let reply = descriptor::kind(mach::MACH_MSGH_BITS_REMOTE(bits));
         let trailer = size.next_multiple_of(4);
-        let [a, b, audit @ ..] =
-            descriptor::words::<10>(bytes, trailer + TRAILER_SECURITY).unwrap_or_default();
-        let sender = Sender::new(mach::security_token_t { val: [a, b] }, mach::audit_token_t { val: audit });
+        // Read as they were written a moment ago: a load that spans two stores waits for both to reach the cache.
+        let security = descriptor::words(bytes, trailer + TRAILER_SECURITY).unwrap_or_default();
+        let audit = descriptor::words(bytes, trailer + TRAILER_AUDIT).unwrap_or_default();
+        let sender =
+            Sender::new(mach::security_token_t { val: security }, mach::audit_token_t { val: audit });
 
         let (mut descriptors, mut end) = (0, descriptor::HEADER);
         if bits & mach::MACH_MSGH_BITS_COMPLEX != 0 {
@@ -531,6 +538,5 @@ const NOTIFICATION_VALUE: usize =
 const TRAILER_SECURITY: usize = core::mem::offset_of!(mach::mach_msg_security_trailer_t, msgh_sender);
 // The header and the trailer are read as rows of words.
 const _: () = assert!(BITS == 0 && SIZE == 4 && LOCAL == 12 && ID == 20);
-const _: () =
-    assert!(TRAILER_SECURITY + 8 == core::mem::offset_of!(mach::mach_msg_audit_trailer_t, msgh_audit));
+const TRAILER_AUDIT: usize = core::mem::offset_of!(mach::mach_msg_audit_trailer_t, msgh_audit);
 const TRAILER_MAX: usize = size_of::<mach::mach_msg_mac_trailer_t>();

@@ -50,16 +50,31 @@ impl Trailer {
         let bytes = zerocopy::transmute!(words);
         Self { bytes, len }
     }
+}
 
-    /// Writes the trailer into a receiver's buffer.
-    pub(super) fn write(&self, room: &mut Room, at: usize) {
-        // The size that receivers ask for who want to know the sender; a copy of a known size is no call.
-        const AUDIT: usize = size_of::<mach_msg_audit_trailer_t>();
-        match self.bytes.first_chunk::<AUDIT>() {
-            Some(bytes) if self.len == AUDIT => room.write(at, bytes),
-            _ => room.write(at, &self.bytes[..self.len]),
-        }
+/// Writes the trailer that `option` asks for into a receiver's buffer, as [`Trailer`] would be written.
+#[inline]
+pub(super) fn write_trailer(
+    room: &mut Room,
+    at: usize,
+    option: mach_msg_option_t,
+    sequence: u32,
+    sender: &Sender,
+    context: u64,
+) {
+    const AUDIT: usize = size_of::<mach_msg_audit_trailer_t>();
+    if trailer_size(option) != AUDIT {
+        let trailer = Trailer::new(option, sequence, sender, context);
+        return room.write(at, &trailer.bytes[..trailer.len]);
     }
+    // What receivers ask for who want to know the sender, field by field: gathered elsewhere first, it would be read before its parts have
+    // reached the cache.
+    let (start, security): ([u8; 12], [u8; 8]) =
+        (zerocopy::transmute!([0, AUDIT as u32, sequence]), zerocopy::transmute!(sender.security.val));
+    let audit: [u8; 32] = zerocopy::transmute!(sender.audit.val);
+    room.write(at, &start);
+    room.write(at + 12, &security);
+    room.write(at + 20, &audit);
 }
 
 /// Size of the trailer that `option` asks for.

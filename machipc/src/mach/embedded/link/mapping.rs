@@ -12,7 +12,7 @@ use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::super::room::Room;
-use super::ring::{Control, Shared};
+use super::ring::{Control, PREFETCHED, Shared};
 
 /// Control words, then the two rings.
 const CONTROL: usize = 4096;
@@ -132,6 +132,19 @@ impl Shared for Mapping {
         let from = self.data(direction, position, bytes.len());
         // SAFETY: the bytes end at the ring's end at the latest, so the source lies in the mapping (invariant 1).
         unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len()) };
+    }
+
+    #[inline]
+    fn prefetch(&self, direction: usize, position: u32) {
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..PREFETCHED).step_by(64) {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = self.data(direction, position.wrapping_add(line), 1);
+            // SAFETY: a hint, which reads nothing and cannot fault.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (direction, position);
     }
 
     #[inline]

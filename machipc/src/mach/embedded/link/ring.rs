@@ -28,6 +28,9 @@ pub(in super::super) const CAPACITY: u32 = Mapping::CAPACITY;
 /// How often a writer publishes before it tells again on which processor it runs.
 const PUBLISHED_PER_PROCESSOR: u32 = 64;
 
+/// So many bytes ahead are brought near: a small message.
+pub(in super::super) const PREFETCHED: u32 = 192;
+
 /// What the two sides of a link share. Direction 0 is written by the side that made the memory.
 pub(in super::super) trait Shared {
     type Word: Word;
@@ -46,6 +49,9 @@ pub(in super::super) trait Shared {
 
     /// [`copy_out`](Self::copy_out) into a receiver's buffer.
     fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize);
+
+    /// Has the bytes from a position on brought near, if the processor can be told so: they are read soon.
+    fn prefetch(&self, _direction: usize, _position: u32) {}
 
     /// Tells the reader of this direction on which processor this thread runs.
     fn tell_processor(&self, direction: usize) {
@@ -290,6 +296,14 @@ impl<M: Shared> Consumer<M> {
     pub(super) fn skip(&mut self, count: u32) {
         self.head = self.head.wrapping_add(count);
         self.seen.store(self.head, Ordering::Relaxed);
+    }
+
+    /// Has the next bytes brought near while something else is done, if they are known to be there. The writer does not write there any more, so
+    /// its cache lines are not torn away from it.
+    pub(super) fn prefetch(&self) {
+        if self.tail.wrapping_sub(self.head) >= PREFETCHED {
+            self.memory.prefetch(self.direction, self.head);
+        }
     }
 
     /// How many of the next `len` bytes lie before the ring's end.

@@ -8,7 +8,7 @@
 
 use zerocopy::IntoBytes;
 
-use super::super::copyout::{Trailer, trailer_size};
+use super::super::copyout::{trailer_size, write_trailer};
 use super::super::kernel::Kernel;
 use super::super::memory;
 use super::super::message::Right;
@@ -253,6 +253,7 @@ impl Kernel {
         let Some(link) = self.links.get_mut(id) else { return Err(Breach) };
         link.rx.skip(FRAME_HEAD as u32);
         link.rx.read_into(room, MESSAGE_HEADER, len);
+        link.rx.prefetch();
         if link.rx.advance_rarely() {
             link.ring_bell();
         }
@@ -272,7 +273,7 @@ impl Kernel {
             message_id as u32,
         ];
         room.write(0, header.as_bytes());
-        Trailer::new(option, sequence, &link.peer, context).write(room, size);
+        write_trailer(room, size, option, sequence, &link.peer, context);
         if !link.active {
             self.links.activate(id);
         }
