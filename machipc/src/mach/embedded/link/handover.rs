@@ -325,8 +325,11 @@ impl Kernel {
             self.post(id, Frame::ReleaseOnce { export });
             self.links.get_mut(new).ok_or(Breach)?.onces.insert(0, port);
         }
+        // Held meanwhile: what goes on may be the last that holds the port.
+        self.port_mut(port).send_once_rights += 1;
         self.go_on(port);
         self.redirect_holders(port);
+        self.spend_send_once(port);
         Ok(())
     }
 
