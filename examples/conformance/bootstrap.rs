@@ -92,16 +92,12 @@ pub fn r_193_name_goes_with_its_owner() -> Outcome {
     Ok(())
 }
 
-/// Names a service that is declared for the program that runs this suite.
-const DECLARED: &str = "MACHIPC_CONFORMANCE_DECLARED_SERVICE";
-
 pub fn r_194_declared_service_outlives_its_owner() -> Outcome {
-    let Ok(service) = std::env::var(DECLARED) else {
-        return Err(Stop::Skip(format!("no declared service: {DECLARED} names none")));
-    };
-    let mut owner = Peer::start()?;
+    let declared = Declared::new()?;
+    let service = &declared.service;
+    let mut owner = declared.start_owner()?;
     let door = owner.ask_name(&format!("check_in {service}"))?;
-    let (code, here) = look_up(&service);
+    let (code, here) = look_up(service);
     expect_code!(code, BOOTSTRAP_SUCCESS);
     expect_code!(Message::to(here, COPY_SEND).id(1).send(), MACH_MSG_SUCCESS);
     expect_eq!("id at the owner", owner.ask(&format!("receive {door} 10000"))?[4], 1);
@@ -110,7 +106,7 @@ pub fn r_194_declared_service_outlives_its_owner() -> Outcome {
         expect_code!(Message::to(here, COPY_SEND).id(id).send(), MACH_MSG_SUCCESS);
     }
     expect_eq!("type", kind(here)?, TYPE_SEND);
-    let mut heir = Peer::start()?;
+    let mut heir = declared.start_owner()?;
     let door = heir.ask_name(&format!("check_in {service}"))?;
     for id in 2..=4 {
         expect_eq!("id at the heir", heir.ask(&format!("receive {door} 10000"))?[4], id);

@@ -4,6 +4,7 @@
 #[macro_use]
 mod expect;
 mod background;
+mod declared;
 mod file;
 mod memory;
 mod message;
@@ -13,6 +14,7 @@ mod snapshot;
 mod task;
 
 pub use background::{Background, background, retry, settle, still_blocked};
+pub use declared::Declared;
 pub use expect::{Outcome, Stop, accepts, code_text, darwin};
 pub use file::{borrowed_file, owned_file};
 pub use memory::{PAGE_STEP, Region, mapped_state, page_size, pattern as memory_pattern};

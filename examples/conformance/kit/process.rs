@@ -59,9 +59,19 @@ impl Peer {
     /// Starts a task and exchanges send rights with it.
     pub fn start() -> Outcome<Peer> {
         let service = service_name();
-        let role = ["task", &service];
+        Self::spawn(&service, again(&["task", &service]))
+    }
+
+    /// The same, by the command that `by` makes of this program's.
+    #[cfg(target_os = "linux")]
+    pub fn start_by(by: impl FnOnce(&Command) -> std::io::Result<Command>) -> Outcome<Peer> {
+        let service = service_name();
+        Self::spawn(&service, again(&["task", &service]).and_then(|command| by(&command)))
+    }
+
+    fn spawn(service: &str, command: std::io::Result<Command>) -> Outcome<Peer> {
         let started =
-            again(&role).and_then(|mut command| command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn());
+            command.and_then(|mut command| command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn());
         let mut child = match started {
             Ok(child) => child,
             Err(error) => fail!("expected a second process, got {error}"),
@@ -80,7 +90,7 @@ impl Peer {
         let mut peer =
             Peer { child, orders, answers, mailbox: 0, mailbox_there: 0, inbox: port()?, inbox_there: 0 };
         peer.mailbox_there = peer.hear("checking in")?[0] as Name;
-        let (code, mailbox) = look_up(&service);
+        let (code, mailbox) = look_up(service);
         expect_code!(code, BOOTSTRAP_SUCCESS);
         peer.mailbox = mailbox;
         peer.inbox_there = peer.give(peer.inbox, MAKE_SEND)?;

@@ -3,18 +3,23 @@
 //! A name is a listening socket in a directory that only its user can enter, beside a lock file. The lock is a POSIX record lock: the
 //! kernel drops it with the process, and a forked child does not inherit it. Whoever holds the lock owns the name; what a dead owner has
 //! left behind is removed by the next one who wants the name.
+//!
+//! A declared name's socket is a service manager's: it is there while nobody has the name, is handed down to the process that may take it
+//! (`activation`), and is never removed here. Its lock file is another, so that nobody takes its socket for what a dead owner left.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use rustix::process::Pid;
 
+use super::activation;
 use crate::mach::{
     BOOTSTRAP_NO_MEMORY, BOOTSTRAP_NOT_PRIVILEGED, BOOTSTRAP_SERVICE_ACTIVE, BOOTSTRAP_UNKNOWN_SERVICE,
     kern_return_t,
@@ -28,19 +33,43 @@ const SWEPT: usize = 64;
 const SHOWN: usize = 48;
 /// How the file of a socket ends that does not listen yet.
 const UNBORN: &str = "new";
+/// Extension of a declared name's lock. It stays when its owner dies.
+const DECLARED: &str = "declared";
+/// How often, and how long each time, a lock that somebody has for a moment is waited for.
+const CONTENDED_MAX: u32 = 1000;
+const CONTENDED: Duration = Duration::from_millis(1);
+/// How long the end of a dying process's socket is waited for.
+const PROBED: Duration = Duration::from_millis(100);
+/// How long a place in a full backlog is waited for.
+const CONNECTING: Duration = Duration::from_secs(10);
 /// The longest path that fits a socket address, with its NUL.
 const ADDRESS_MAX: usize = 107;
 
 /// A name that this process owns in the directory. Dropping it gives the name up.
 pub(super) struct Claim {
     pub(super) listener: OwnedFd,
-    socket: PathBuf,
+    /// The socket's file, and which one it is: a service manager that declares the name now has replaced it. `None` for a declared name.
+    socket: Option<(PathBuf, Inode)>,
     lock: PathBuf,
     /// Holds the record lock while it is open.
     _held: OwnedFd,
     owner: Pid,
     /// A descriptor to give up when there is no other for a connection.
     spare: Mutex<Option<OwnedFd>>,
+}
+
+/// Device and number of a file.
+type Inode = (u64, u64);
+
+fn inode(path: &Path) -> rustix::io::Result<Inode> {
+    rustix::fs::lstat(path).map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+impl Claim {
+    /// Whether a service manager has the name's socket.
+    pub(super) fn is_declared(&self) -> bool {
+        self.socket.is_none()
+    }
 }
 
 impl Drop for Claim {
@@ -50,7 +79,11 @@ impl Drop for Claim {
             return;
         }
         // While the lock is held nobody else can own these files.
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some((path, bound)) = &self.socket
+            && inode(path) == Ok(*bound)
+        {
+            let _ = std::fs::remove_file(path);
+        }
         let _ = std::fs::remove_file(&self.lock);
         own().retain(|lock| *lock != self.lock);
     }
@@ -89,7 +122,10 @@ fn sweep(directory: &Path, own: &[PathBuf]) {
             continue;
         }
         if let Ok(Some(held)) = take_lock(&lock) {
-            let _ = std::fs::remove_file(lock.with_extension("sock"));
+            let socket = lock.with_extension("sock");
+            if !is_served(directory, &socket, PROBED) {
+                let _ = std::fs::remove_file(socket);
+            }
             let _ = std::fs::remove_file(lock.with_extension(UNBORN));
             let _ = std::fs::remove_file(&lock);
             drop(held);
@@ -103,13 +139,21 @@ pub(super) fn claim(name: &[u8]) -> Result<Claim, kern_return_t> {
     let mut own = own();
     sweep(&directory, &own);
     let (socket, lock) = paths(&directory, name);
-    let held = take_lock(&lock)?.ok_or(BOOTSTRAP_NOT_PRIVILEGED)?;
-    let listener = listen(&directory, &socket);
-    match listener {
-        Ok(listener) => {
+    let owner = rustix::process::getpid();
+    if let Some(listener) = activation::listener(name, &socket)? {
+        let lock = lock.with_extension(DECLARED);
+        let held = take_lock(&lock)?.ok_or(BOOTSTRAP_NOT_PRIVILEGED)?;
+        own.push(lock.clone());
+        let spare = Mutex::new(rustix::io::fcntl_dupfd_cloexec(&listener, 0).ok());
+        return Ok(Claim { listener, socket: None, lock, _held: held, owner, spare });
+    }
+    let held = take_name(&directory, &socket, &lock)?;
+    let listening = listen(&directory, &socket).and_then(|listener| Ok((listener, inode(&socket)?)));
+    match listening {
+        Ok((listener, bound)) => {
             own.push(lock.clone());
             let spare = Mutex::new(rustix::io::fcntl_dupfd_cloexec(&listener, 0).ok());
-            Ok(Claim { listener, socket, lock, _held: held, owner: rustix::process::getpid(), spare })
+            Ok(Claim { listener, socket: Some((socket, bound)), lock, _held: held, owner, spare })
         }
         Err(error) => {
             let _ = std::fs::remove_file(&lock);
@@ -118,20 +162,83 @@ pub(super) fn claim(name: &[u8]) -> Result<Claim, kern_return_t> {
     }
 }
 
-/// Connects to the owner of a name.
+/// Takes the lock of a name that no living process has. Who else may have it for a moment: somebody who removes what a dead owner has left,
+/// and somebody who is just taking the name and will be heard listening.
+fn take_name(directory: &Path, socket: &Path, lock: &Path) -> Result<OwnedFd, kern_return_t> {
+    for _ in 0..CONTENDED_MAX {
+        let held = take_lock(lock)?;
+        // Only of an owner that has lost its lock the socket may be about to close.
+        let patience = if held.is_some() { PROBED } else { Duration::ZERO };
+        if is_served(directory, socket, patience) {
+            if held.is_some() {
+                tracing::error!(
+                    path = %socket.display(),
+                    "the name is declared: its socket is a service manager's, which has not started this process for it. Start it by the \
+                     manager; where that has happened, FileDescriptorName= must be the name"
+                );
+                let _ = std::fs::remove_file(lock);
+            }
+            return Err(BOOTSTRAP_NOT_PRIVILEGED);
+        }
+        if let Some(held) = held {
+            return Ok(held);
+        }
+        std::thread::sleep(CONTENDED);
+    }
+    Err(BOOTSTRAP_NOT_PRIVILEGED)
+}
+
+/// Whether somebody listens at a name's socket, and has not ended within `patience`: where a process is dying, the connection ends with it.
+fn is_served(directory: &Path, path: &Path, patience: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Ok(probe) = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return false };
+    match with_address(directory, path, |address| rustix::net::connect(&probe, address)) {
+        Ok(()) => {}
+        // So many wait already.
+        Err(Errno::AGAIN) => return true,
+        Err(_) => return false,
+    }
+    let Ok(patience) = Timespec::try_from(patience) else { return true };
+    let mut polled = [PollFd::new(&probe, PollFlags::IN)];
+    // An error, or a signal: nothing was heard of its end.
+    let _ = poll(&mut polled, Some(&patience));
+    !polled[0].revents().contains(PollFlags::HUP)
+}
+
+/// Whether a living process has a name. Where none has it and yet somebody listens, a service manager does.
+pub(super) fn is_owned(name: &[u8]) -> bool {
+    use rustix::process::{Flock, FlockType, fcntl_getlk};
+    let Ok(directory) = directory(false) else { return false };
+    let (_, lock) = paths(&directory, name);
+    let own = own();
+    [lock.with_extension(DECLARED), lock].iter().any(|lock| {
+        // Not to be opened: that would end in the loss of the lock.
+        own.contains(lock) || {
+            let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let file = rustix::fs::open(lock, flags, Mode::empty());
+            file.is_ok_and(|file| !matches!(fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)), Ok(None)))
+        }
+    })
+}
+
+/// Connects to the owner of a name, or to the service manager that declares it.
 pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
     let directory = directory(false)?;
     let (path, lock) = paths(&directory, name);
     let socket = socket(SocketFlags::CLOEXEC).map_err(code_of)?;
-    // Connecting waits only while the owner's backlog is full.
+    // Connecting waits only while the backlog is full.
+    let patience = Some(CONNECTING);
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, patience).map_err(code_of)?;
     loop {
         match with_address(&directory, &path, |address| rustix::net::connect(&socket, address)) {
             Ok(()) => break,
             Err(Errno::INTR) => {}
             Err(Errno::CONNREFUSED) => {
-                // Nobody listens: the owner has died. What it left goes, unless somebody else is just taking the name.
+                // Nobody listens: the owner has died. What it left goes, unless somebody else is just taking the name. Without a lock file it
+                // was no owner of this kind.
                 let own = own();
                 if !own.contains(&lock)
+                    && lock.exists()
                     && let Ok(Some(held)) = take_lock(&lock)
                 {
                     let _ = std::fs::remove_file(&path);
@@ -144,6 +251,21 @@ pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
         }
     }
     rustix::io::ioctl_fionbio(&socket, true).map_err(code_of)?;
+    hear_credentials(socket)
+}
+
+/// `connect` for a name that is declared, without waiting.
+pub(super) fn connect_now(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
+    let directory = directory(false)?;
+    let (path, _) = paths(&directory, name);
+    let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).map_err(code_of)?;
+    with_address(&directory, &path, |address| rustix::net::connect(&socket, address)).map_err(code_of)?;
+    hear_credentials(socket)
+}
+
+/// What the system knows of the other end is who listened first: for a declared name a service manager. Who answers each packet tells.
+fn hear_credentials(socket: OwnedFd) -> Result<OwnedFd, kern_return_t> {
+    sockopt::set_socket_passcred(&socket, true).map_err(code_of)?;
     Ok(socket)
 }
 

@@ -291,7 +291,7 @@ impl Kernel {
     }
 
     /// The port's identity stands for it no longer.
-    fn forget_identity(&mut self, id: PortId) {
+    pub(super) fn forget_identity(&mut self, id: PortId) {
         if let Some(identity) = self.port_mut(id).identity.take() {
             self.links.identities.remove(&identity);
         }

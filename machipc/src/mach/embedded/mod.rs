@@ -20,6 +20,7 @@
 //! | `inheritance` | rights that a parent hands to a child |
 //! | `name_watch` | threads that wait for a name to appear |
 
+mod activation;
 mod attributes;
 mod bias;
 mod bootstrap;

@@ -49,6 +49,15 @@ pub(super) struct Escrow {
     pub(super) messages: VecDeque<Option<Message>>,
 }
 
+/// What a right to a declared name's port needs to outlive the name's owner.
+pub(super) struct Declared {
+    pub(super) name: Vec<u8>,
+    /// Copies of the messages sent and not yet received there; `None` for one that carries rights or memory, which go down with an owner.
+    pub(super) unreceived: VecDeque<Option<Message>>,
+    /// Connections to the name since an owner last answered.
+    pub(super) unanswered: u32,
+}
+
 /// A sender that waits for room, with its message.
 pub(super) struct BlockedSender {
     pub(super) waiter: WaiterId,
@@ -87,6 +96,10 @@ pub(super) struct Port {
     pub(super) credits: u32,
     /// Kept for a port that has moved away with a port-destroyed request.
     pub(super) escrow: Option<Escrow>,
+    /// Kept for a right to another process's port that a declared name stands for.
+    pub(super) declared: Option<Box<Declared>>,
+    /// This task has it under a declared name: senders are told of each message that is received.
+    pub(super) tells: bool,
     /// What tells the port from all others, once a right to it has crossed a link.
     pub(super) identity: Option<Identity>,
     /// The file that a fileport stands for.
@@ -126,6 +139,8 @@ impl Port {
             exports: Vec::new(),
             credits: 0,
             escrow: None,
+            declared: None,
+            tells: false,
             identity: None,
             file: None,
             imported: 0,

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::bootstrap::{self, Claim};
 use super::kernel::{Doomed, Kernel};
-use super::link::handshake::{self, First, Hello, Welcome};
+use super::link::handshake::{self, ASSUMED_CREDIT, First, Hello, Welcome};
 use super::link::{Frame, Handshake, Introduced, Memory, create_memory};
 use super::message::{Carried, Right};
 use super::poll::Key;
@@ -23,6 +23,8 @@ use crate::mach::{
 
 /// How long an owner may take to answer before its name counts as unknown.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How often to look whether an owner that does not answer is alive.
+const ALIVE: Duration = Duration::from_millis(100);
 /// Connections that may be silent at the same time; the oldest goes first.
 const SILENT_MAX: usize = 256;
 /// The same for connections of those who were introduced. A port's former owner introduces all who hold rights to it at once.
@@ -49,6 +51,13 @@ pub(super) struct Services {
 impl Services {
     pub(super) fn new() -> Self {
         Self { all: Slab::new(), by_name: BTreeMap::new() }
+    }
+
+    fn is_declared(&self, name: &[u8]) -> bool {
+        self.by_name
+            .get(name)
+            .and_then(|&id| self.all.get(id))
+            .is_some_and(|service| service.claim.is_declared())
     }
 
     fn port_of(&self, name: &[u8]) -> Option<PortId> {
@@ -117,12 +126,27 @@ impl Task {
     /// Asks the owner of a name for a right. `None`: the answer refers to a link that is no more.
     fn ask(&self, name: &[u8]) -> Result<Option<mach_port_name_t>> {
         let socket = bootstrap::connect(name)?;
+        if !bootstrap::is_owned(name) {
+            // Declared, and nobody runs: the answer may be long in coming.
+            return self.with(|kernel| {
+                let right = kernel.await_owner(name, socket).ok_or(BOOTSTRAP_NO_MEMORY)?;
+                kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY).map(Some)
+            });
+        }
         let (memory, ends) = create_memory().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
         let nonce = self.with(|kernel| kernel.links.nonce);
-        handshake::greet(&socket, &nonce, name, &memory).map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
-        wait_for_answer(&socket)?;
-        let (welcome, peer, introduction) =
-            handshake::receive_welcome(&socket).map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+        handshake::greet(&socket, &nonce, name, &memory, false).map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+        if !wait_for_answer(&socket, name)? {
+            return Ok(None);
+        }
+        let (welcome, peer, introduction) = match handshake::receive_welcome(&socket) {
+            Ok(answer) => answer,
+            // The owner has died meanwhile: there may be a service manager behind it.
+            Err(_) if !bootstrap::is_owned(name) => return Ok(None),
+            Err(_) => return Err(BOOTSTRAP_UNKNOWN_SERVICE),
+        };
+        // Its packets are the owner's from here on, and bells need no credentials.
+        let _ = rustix::net::sockopt::set_socket_passcred(&socket, false);
         if !is_trusted(peer.security.val[0]) {
             return Err(BOOTSTRAP_NOT_PRIVILEGED);
         }
@@ -155,6 +179,9 @@ impl Task {
             let right = kernel
                 .import_send(link, welcome.export, welcome.credits)
                 .map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+            if welcome.declared {
+                kernel.outlive_owner(right.port(), name);
+            }
             kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY).map(Some)
         })
     }
@@ -188,6 +215,7 @@ impl Task {
 impl Kernel {
     fn add_service(&mut self, name: &[u8], port: PortId, claim: Claim) {
         let right = self.copy_send(port);
+        self.port_mut(port).tells |= claim.is_declared();
         let id = self.services.all.insert(Service { name: name.to_vec(), port: right.port(), claim });
         self.services.by_name.insert(name.to_vec(), id);
         if let (Some(poller), Some(service)) = (self.links.poller, self.services.all.get(id)) {
@@ -206,6 +234,8 @@ impl Kernel {
         for id in dead {
             if let Some(service) = self.services.all.remove(id) {
                 self.services.by_name.remove(&service.name);
+                // A declared name's socket stays open beside this descriptor.
+                self.forget_socket(&service.claim.listener);
                 self.release(Right::Send(port));
             }
         }
@@ -271,6 +301,7 @@ impl Kernel {
             export: 0,
             credits: 0,
             identity: [0; 16],
+            declared: self.services.is_declared(&hello.name),
         };
         let introduced = handshake.introduced.is_some();
         let Introduced { right, onces } = match handshake.introduced {
@@ -287,6 +318,7 @@ impl Kernel {
         let port = right.port();
         if let Home::Link { link, export } = self.port(port).home
             && !introduced
+            && !hello.early
             && !self.port(port).halted
         {
             // A registered right of a third process's: the two get a link of their own.
@@ -299,7 +331,7 @@ impl Kernel {
             let _ = handshake::send_welcome(&socket, &welcome, introduction);
             return;
         }
-        let existing = self.links.find(&hello.nonce, &hello.peer).filter(|_| !introduced);
+        let existing = self.links.find(&hello.nonce, &hello.peer).filter(|_| !introduced && !hello.early);
         welcome.existing = existing.map_or(0, |link| self.links.number(link));
         let (link, answer_on) = match existing {
             Some(link) => (link, Some(socket)),
@@ -325,6 +357,9 @@ impl Kernel {
         match self.export_first(link, right) {
             Some((export, credits)) => {
                 (welcome.export, welcome.credits) = (export, credits);
+                if hello.early {
+                    welcome.credits = self.grant_assumed(link, export, ASSUMED_CREDIT);
+                }
                 self.give_onces(link, export, onces);
             }
             None => {
@@ -360,15 +395,18 @@ pub(super) fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
-fn wait_for_answer(socket: &std::os::fd::OwnedFd) -> Result<()> {
+/// Waits for the owner of a name to answer. False: it has died before it took the connection, which a service manager may hold open.
+fn wait_for_answer(socket: &std::os::fd::OwnedFd, name: &[u8]) -> Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let deadline = Instant::now() + ANSWER;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = Timespec::try_from(left).map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        let timeout = Timespec::try_from(left.min(ALIVE)).map_err(|_| BOOTSTRAP_NO_MEMORY)?;
         match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) => return Err(BOOTSTRAP_UNKNOWN_SERVICE),
-            Ok(_) => return Ok(()),
+            Ok(0) if left.is_zero() => return Err(BOOTSTRAP_UNKNOWN_SERVICE),
+            Ok(0) if !bootstrap::is_owned(name) => return Ok(false),
+            Ok(0) => {}
+            Ok(_) => return Ok(true),
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return Err(BOOTSTRAP_NO_MEMORY),
         }

@@ -68,6 +68,7 @@ impl Kernel {
                 Frame::Dead { export } => self.apply_dead(id, export)?,
                 Frame::Credit { export, count } => self.apply_credit(id, export, count)?,
                 Frame::Gone { export } => self.apply_gone(id, export)?,
+                Frame::Received { export } => self.apply_received(id, export)?,
                 Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
                 Frame::Revoked { export, count } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
@@ -183,7 +184,9 @@ impl Kernel {
             self.settle_halted(port);
             let count = self.port(port).imported;
             self.post(id, Frame::Release { export, count });
-            self.kill_port(port);
+            if !self.return_to_name(port) {
+                self.kill_port(port);
+            }
             return Ok(());
         }
         // A send-once right; one that has just been used is not found.
@@ -641,7 +644,13 @@ impl Kernel {
         Ok(right)
     }
 
-    fn import_new(&mut self, id: u32, export: u32, credits: u32, identity: Option<Identity>) -> Right {
+    pub(super) fn import_new(
+        &mut self,
+        id: u32,
+        export: u32,
+        credits: u32,
+        identity: Option<Identity>,
+    ) -> Right {
         let mut port = Port::new(Home::Link { link: id, export });
         (port.imported, port.credits, port.send_rights, port.identity) = (1, credits, 1, identity);
         let port = PortId(self.ports.insert(port));
@@ -704,7 +713,7 @@ impl Kernel {
 
     pub(super) fn begin_link(&mut self, socket: OwnedFd) -> Option<u32> {
         let (memory, ends) = super::create_memory().ok()?;
-        handshake::greet(&socket, &self.links.nonce, b"", &memory).ok()?;
+        handshake::greet(&socket, &self.links.nonce, b"", &memory, false).ok()?;
         let id = self.add_link(socket, Memory::Ours(ends), None)?;
         self.let_pass(id);
         self.watch_link(id);

@@ -14,6 +14,18 @@ impl Kernel {
         }
     }
 
+    /// The peer of a declared name has assumed so much credit, where the port's limit may grant less.
+    pub(in super::super) fn grant_assumed(&mut self, id: u32, export: u32, assumed: u32) -> u32 {
+        let link = self.links.get_mut(id);
+        match link.and_then(|link| link.export(export)) {
+            Some(Export::Send { granted, .. }) => {
+                *granted = (*granted).max(assumed);
+                *granted
+            }
+            _ => assumed,
+        }
+    }
+
     /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
     pub(in super::super) fn return_credit(&mut self, message: &mut Message) {
         if let Some((id, export)) = message.credit.take() {
@@ -25,6 +37,9 @@ impl Kernel {
         let limit = self.port(destination).queue_limit;
         // The former owner keeps copies of what is not received, and credit tells it.
         let prompt = self.port(destination).port_destroyed.is_some();
+        if self.port(destination).tells {
+            self.post(id, Frame::Received { export });
+        }
         let Some(link) = self.links.get_mut(id) else { return };
         let Some(Export::Send { port, granted, queued, owed, .. }) = link.export(export) else {
             return;

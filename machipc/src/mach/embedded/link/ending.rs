@@ -53,7 +53,7 @@ impl Kernel {
             self.port_mut(port).send_once_rights += 1;
         }
         for &port in &imported {
-            if !self.revive(port, id, &mut link.exports) {
+            if !self.revive(port, id, &mut link.exports) && !self.return_to_name(port) {
                 self.kill_port(port);
             }
         }

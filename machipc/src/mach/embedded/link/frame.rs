@@ -29,6 +29,7 @@ pub(super) const RESUME: u8 = 15;
 pub(super) const REDIRECT: u8 = 16;
 pub(super) const REFER: u8 = 17;
 pub(super) const BYE: u8 = 18;
+pub(super) const RECEIVED: u8 = 19;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -91,6 +92,8 @@ pub(in super::super) enum Frame {
     Refer { export: u32, once: u32 },
     /// The writer has nothing of the peer's and has given it nothing: if that is so on both sides the link may end.
     Bye,
+    /// One more message was received, by a port that a declared name stands for.
+    Received { export: u32 },
 }
 
 impl Frame {
@@ -114,6 +117,7 @@ impl Frame {
             Frame::Redirect { export } => (REDIRECT, 1, export, 0, none),
             Frame::Refer { export, once } => (REFER, 1, export, once, none),
             Frame::Bye => (BYE, 0, 0, 0, none),
+            Frame::Received { export } => (RECEIVED, 0, export, 0, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD) { 24 } else { 8 };
         let mut bytes = [0; 32];
@@ -152,6 +156,7 @@ impl Frame {
             REDIRECT => Frame::Redirect { export },
             REFER => Frame::Refer { export, once: count },
             BYE => Frame::Bye,
+            RECEIVED => Frame::Received { export },
             _ => return None,
         })
     }

@@ -311,7 +311,7 @@ impl Kernel {
         };
         self.settle_halted(port);
         let state = self.port_mut(port);
-        (state.home, state.escrow) = (Home::Link { link: new, export: 0 }, None);
+        (state.home, state.escrow, state.declared) = (Home::Link { link: new, export: 0 }, None, None);
         // Credit for one message is this side's to assume (see `welcome`).
         let (count, credits) = (state.imported, core::mem::replace(&mut state.credits, 1));
         let link = self.links.get_mut(id).ok_or(Breach)?;

@@ -7,7 +7,7 @@ use rustix::net::UCred;
 use super::super::message::Sender;
 use super::frame::{Identity, Reader};
 use super::socket;
-use crate::mach::{audit_token_t, kern_return_t, security_token_t};
+use crate::mach::{MACH_PORT_QLIMIT_BASIC, audit_token_t, kern_return_t, security_token_t};
 
 /// A task's name for itself: random, new with each exec.
 pub(in super::super) type Nonce = [u8; 16];
@@ -18,6 +18,12 @@ pub(super) const WELCOME: u8 = b'W';
 
 /// Protocol and version: both sides must say the same.
 const VERSION: u32 = 1;
+
+/// Behind the kind of a hello: the peer does not wait. Behind that of a welcome: the name is declared.
+const FLAG: u8 = 1;
+
+/// Messages that may be sent to a declared name before anybody has it.
+pub(in super::super) const ASSUMED_CREDIT: u32 = MACH_PORT_QLIMIT_BASIC;
 
 /// The longest bootstrap name in bytes.
 const NAME_MAX: usize = 127;
@@ -32,6 +38,9 @@ pub(in super::super) struct Hello {
     /// The bootstrap name that is looked up; empty after an introduction.
     pub(in super::super) name: Vec<u8>,
     pub(in super::super) memory: OwnedFd,
+    /// The peer does not wait for the answer: it takes the right for the first export of this new link, with credit for
+    /// `ASSUMED_CREDIT` messages.
+    pub(in super::super) early: bool,
 }
 
 /// What comes first on a connection.
@@ -52,6 +61,8 @@ pub(in super::super) struct Welcome {
     pub(in super::super) export: u32,
     pub(in super::super) credits: u32,
     pub(in super::super) identity: Identity,
+    /// The name is declared: it outlives its owner.
+    pub(in super::super) declared: bool,
 }
 
 /// A new name for this task.
@@ -83,8 +94,9 @@ pub(in super::super) fn greet(
     nonce: &Nonce,
     name: &[u8],
     memory: &OwnedFd,
+    early: bool,
 ) -> rustix::io::Result<()> {
-    let mut packet = vec![HELLO, 0, 0, 0];
+    let mut packet = vec![HELLO, if early { FLAG } else { 0 }, 0, 0];
     packet.extend_from_slice(&VERSION.to_le_bytes());
     packet.extend_from_slice(nonce);
     packet.extend_from_slice(name);
@@ -118,8 +130,8 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
     let bytes = &bytes[..packet.len];
     match (parse_hello(bytes), fds.pop(), fds.is_empty()) {
         (Some((nonce, name)), Some(memory), true) => {
-            let peer = sender_of(credentials, &nonce);
-            Ok(Some(First::Hello(Hello { peer, nonce, name: name.to_vec(), memory })))
+            let (peer, early) = (sender_of(credentials, &nonce), bytes[1] == FLAG);
+            Ok(Some(First::Hello(Hello { peer, nonce, name: name.to_vec(), memory, early })))
         }
         (None, Some(other), true) if is_elsewhere(bytes) => Ok(Some(First::Elsewhere(other))),
         _ => Err(rustix::io::Errno::PROTO),
@@ -147,7 +159,8 @@ fn parse_hello(bytes: &[u8]) -> Option<(Nonce, &[u8])> {
     let version = reader.word()?;
     let nonce = reader.take(16)?.try_into().ok()?;
     let name = reader.rest();
-    (kind == u32::from(HELLO) && version == VERSION && name.len() <= NAME_MAX).then_some((nonce, name))
+    let hello = kind & !u32::from_le_bytes([0, FLAG, 0, 0]) == u32::from(HELLO);
+    (hello && version == VERSION && name.len() <= NAME_MAX).then_some((nonce, name))
 }
 
 /// Answers a hello. With `introduction` the right is behind that socket, and this connection ends.
@@ -156,7 +169,7 @@ pub(in super::super) fn send_welcome(
     welcome: &Welcome,
     introduction: Option<OwnedFd>,
 ) -> rustix::io::Result<()> {
-    let mut packet = vec![WELCOME, 0, 0, 0];
+    let mut packet = vec![WELCOME, if welcome.declared { FLAG } else { 0 }, 0, 0];
     packet.extend_from_slice(&VERSION.to_le_bytes());
     packet.extend_from_slice(&welcome.nonce);
     for word in [welcome.code as u32, welcome.export, welcome.credits] {
@@ -185,7 +198,8 @@ pub(in super::super) fn receive_welcome(
         return Err(rustix::io::Errno::MFILE);
     }
     let welcome = parse_welcome(&bytes[..packet.len]).ok_or(rustix::io::Errno::PROTO)?;
-    let credentials = rustix::net::sockopt::socket_peercred(socket)?;
+    // Who listened first is not who answers where a service manager declares the name.
+    let credentials = packet.credentials.ok_or(rustix::io::Errno::PROTO)?;
     let sender = sender_of(credentials, &welcome.nonce);
     Ok((welcome, sender, packet.fds.pop()))
 }
@@ -205,11 +219,12 @@ fn parse_welcome(bytes: &[u8]) -> Option<Welcome> {
         export,
         credits,
         identity,
+        declared: kind >> 8 & 0xff == u32::from(FLAG),
     })
 }
 
-/// Who an introduced peer is, from its welcome.
-pub(super) fn identify(bytes: &[u8], credentials: Option<UCred>) -> Option<(Sender, Nonce)> {
+/// Who a peer is that was not waited for, and what it answers.
+pub(super) fn identify(bytes: &[u8], credentials: Option<UCred>) -> Option<(Sender, Welcome)> {
     let welcome = parse_welcome(bytes)?;
-    Some((sender_of(credentials?, &welcome.nonce), welcome.nonce))
+    Some((sender_of(credentials?, &welcome.nonce), welcome))
 }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod credit;
+mod declared;
 mod ending;
 mod frame;
 mod handover;
@@ -39,7 +40,7 @@ use super::services::is_trusted;
 use super::slab::Slab;
 use super::wait::WaiterId;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
-use handshake::Nonce;
+use handshake::{Nonce, Welcome};
 use ring::{Consumer, Producer};
 
 /// The most frames that are taken from one link before the others have their turn.
@@ -205,6 +206,8 @@ pub(super) struct Link {
     active: bool,
     /// The peer has yet to say who it is: it was introduced by a third process.
     unidentified: bool,
+    /// What the peer said then, until that has been heeded.
+    answer: Option<Welcome>,
     /// Frames wait until the peer has been told who this is.
     held: bool,
     /// Bytes and descriptors in `waiting`.
@@ -344,9 +347,11 @@ impl Link {
                 Ok(Some(packet)) => {
                     if self.unidentified && bytes[0] == handshake::WELCOME {
                         let peer = handshake::identify(&bytes[..packet.len], packet.credentials);
-                        (self.peer, self.nonce) =
+                        let (peer, welcome) =
                             peer.filter(|(peer, _)| is_trusted(peer.security.val[0])).ok_or(Breach)?;
+                        (self.peer, self.nonce) = (peer, welcome.nonce);
                         self.unidentified = false;
+                        self.answer = Some(welcome);
                         continue;
                     }
                     // Those that came without room for them are counted all the same: each belongs to its place in a frame.
@@ -707,6 +712,7 @@ impl Kernel {
             fds: VecDeque::new(),
             active: true,
             unidentified,
+            answer: None,
             held: false,
             waiting_bytes: 0,
             waiting_fds: 0,
@@ -821,7 +827,10 @@ impl Kernel {
     /// Does what a link's next frame says. Returns false where there is none, or the link has ended.
     fn apply_next(&mut self, id: u32) -> bool {
         let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return false };
-        let next = if link.unidentified && !link.identify() { Err(Breach) } else { link.next_frame() };
+        let known = !link.unidentified || link.identify();
+        self.heed_answer(id);
+        let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return false };
+        let next = if known { link.next_frame() } else { Err(Breach) };
         let applied = match next {
             Ok(None) => return false,
             Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),
@@ -841,7 +850,9 @@ impl Kernel {
     pub(super) fn link_event(&mut self, id: u32) {
         self.links.activate(id);
         let Some(link) = self.links.get_mut(id) else { return };
-        if link.read_socket() == Ok(true) {
+        let read = link.read_socket();
+        self.heed_answer(id);
+        if read == Ok(true) {
             self.drain_link(id);
             return;
         }

@@ -123,10 +123,14 @@ impl Kernel {
 
     /// Notes a message that is passed on, for a port that must come back if its new owner dies.
     pub(in super::super) fn keep_copy(&mut self, port: PortId, message: &Message) {
-        if let Some(escrow) = &mut self.port_mut(port).escrow
-            && matches!(message.destination, Right::Send(_))
-        {
-            escrow.messages.push_back(message.plain_copy());
+        let state = self.port_mut(port);
+        let copies = match (&mut state.escrow, &mut state.declared) {
+            (Some(escrow), _) => &mut escrow.messages,
+            (None, Some(declared)) => &mut declared.unreceived,
+            (None, None) => return,
+        };
+        if matches!(message.destination, Right::Send(_)) {
+            copies.push_back(message.plain_copy());
         }
     }
 
@@ -231,7 +235,7 @@ impl Kernel {
         let state = self.port_mut(port);
         let (count, credits) = (core::mem::take(&mut state.imported), state.credits);
         (state.home, state.credits, state.sequence, state.make_send_count) = (Home::Space, 0, 0, 0);
-        state.escrow = None;
+        (state.escrow, state.declared) = (None, None);
         let halted = core::mem::take(&mut state.halted);
         for _ in 0..core::mem::take(&mut state.onces_due) {
             self.doomed.push(Doomed::Right(Right::SendOnce(port)));

@@ -106,7 +106,11 @@ impl Kernel {
         let Some(Object::Port { port, send: true, .. }) = entry else { return false };
         let Some(port) = self.ports.get_mut(port.0) else { return false };
         let Home::Link { link: id, export } = port.home else { return false };
-        if port.is_full() || !port.blocked_senders.is_empty() || port.escrow.is_some() {
+        if port.is_full()
+            || !port.blocked_senders.is_empty()
+            || port.escrow.is_some()
+            || port.declared.is_some()
+        {
             return false;
         }
         let Some(link) = self.links.get_mut(id) else { return false };
