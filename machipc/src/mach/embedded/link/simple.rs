@@ -212,7 +212,7 @@ impl Kernel {
         room: &mut Room,
     ) -> Result<bool, Breach> {
         let state = self.port(port);
-        let (limit, prompt) = (state.queue_limit, state.port_destroyed.is_some());
+        let (limit, prompt) = (state.queue_limit, state.port_destroyed.is_some() || state.tells);
         let Some(link) = self.links.get_mut(id) else { return Ok(false) };
         if link.partial.is_some() || !link.rx.holds(FRAME_HEAD as u32)? {
             return Ok(false);
