@@ -5,23 +5,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use machipc::{Client, Context, Host, registry};
 
 use crate::Outcome;
-use crate::ends::tell;
-use crate::machine::{Cpus, stay_on};
-use crate::process::{Process, lines_of};
-use crate::report::Table;
-use crate::run::{Directory, Sample};
-
-pub const TITLE: &str = "within one process, 64 B";
+use crate::machine::stay_on;
+use crate::solo::{Group, HostCpu, Way};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The first round that counts.
-const WARM_UP: u32 = 4;
-const MOST: u64 = 50_000_000;
 /// How many messages a bounded channel holds: as many as a port.
 const BOUND: usize = 1024;
 
@@ -32,73 +24,24 @@ struct Note {
     rest: [u64; 7],
 }
 
-/// The CPU of the receiving thread, where there are two.
-type HostCpu = Option<usize>;
+pub const CALLS: Group = Group {
+    title: "within one process, 64 B, called directly",
+    ways: &[
+        Way { name: "machipc", waits: "", run: direct_call },
+        Way { name: "a dynamic call", waits: "", run: dynamic_call },
+    ],
+};
 
-/// A way within a process.
-struct Way {
-    name: &'static str,
-    waits: &'static str,
-    /// Sends so many messages to a thread on the given CPU, and gives how many came in order.
-    send: fn(u64, HostCpu) -> Outcome<u64>,
-}
-
-/// All ways, ours first. The first row is what the others are measured by.
-const WAYS: [Way; 7] = [
-    Way { name: "machipc, direct call", waits: "", send: direct_call },
-    Way { name: "a dynamic call", waits: "", send: dynamic_call },
-    Way { name: "machipc, through its port", waits: "spins, sleeps", send: queued },
-    Way { name: "std mpsc", waits: "spins, sleeps", send: std_unbounded },
-    Way { name: "std sync_channel", waits: "spins, sleeps", send: std_bounded },
-    Way { name: "crossbeam unbounded", waits: "spins, sleeps", send: crossbeam_unbounded },
-    Way { name: "crossbeam bounded", waits: "spins, sleeps", send: crossbeam_bounded },
-];
-
-/// Measures all ways.
-pub fn table(turns: usize, round: Duration, wanted: impl Fn(&str) -> bool) -> Table {
-    let mut table = Table::titled(TITLE.to_owned());
-    for (index, way) in
-        WAYS.iter().enumerate().filter(|(_, way)| wanted(way.name) || way.name.starts_with("machipc"))
-    {
-        table.push(way.name, way.waits, index);
-    }
-    for turn in 0..turns {
-        table.take_turn(turn, |way| once(way, round));
-    }
-    table
-}
-
-fn once(way: usize, round: Duration) -> Outcome<Sample> {
-    let words = ["inside".to_owned(), way.to_string(), round.as_nanos().to_string()];
-    let directory = Directory::new()?;
-    let mut process = Process::start(&words, &directory.path)?;
-    let lines = lines_of(&mut [&mut process], None, PATIENCE)?;
-    let time = lines[0].parse()?;
-    process.end(PATIENCE)?;
-    Ok(Sample { time, ..Sample::default() })
-}
-
-/// The process in which a way is measured: rounds until one takes at least half of `wanted` nanoseconds.
-pub fn take_part(way: usize, wanted: u64) -> Outcome {
-    let way = WAYS.get(way).ok_or("there is no such way")?;
-    let cpus = Cpus::find()?;
-    cpus.map_or(Ok(()), |cpus| stay_on(cpus.clients))?;
-    let host_cpu = cpus.map(|cpus| cpus.host);
-    let mut count = 1;
-    for rounds in 1.. {
-        let start = Instant::now();
-        let came = (way.send)(count, host_cpu)?;
-        let took = start.elapsed().as_nanos() as u64;
-        if came != count {
-            return Err(format!("{came} of {count} messages came").into());
-        }
-        if rounds >= WARM_UP && (took >= wanted / 2 || count == MOST) {
-            return tell(&format!("{}", took as f64 / count as f64));
-        }
-        count = (count * (wanted / took.max(1)).clamp(1, 16)).min(MOST);
-    }
-    Err("no end of rounds".into())
-}
+pub const QUEUES: Group = Group {
+    title: "within one process, 64 B, through a queue to a thread on another CPU",
+    ways: &[
+        Way { name: "machipc", waits: "spins, sleeps", run: queued },
+        Way { name: "std mpsc", waits: "spins, sleeps", run: std_unbounded },
+        Way { name: "std sync_channel", waits: "spins, sleeps", run: std_bounded },
+        Way { name: "crossbeam unbounded", waits: "spins, sleeps", run: crossbeam_unbounded },
+        Way { name: "crossbeam bounded", waits: "spins, sleeps", run: crossbeam_bounded },
+    ],
+};
 
 fn note(number: u64) -> Note {
     Note { number, rest: [!number; 7] }

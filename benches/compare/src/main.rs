@@ -8,6 +8,7 @@
 compile_error!("the comparison is for Linux, where its peers and its raw limits are");
 
 mod chart;
+mod codec;
 mod ends;
 mod inside;
 mod machine;
@@ -15,6 +16,7 @@ mod message;
 mod process;
 mod report;
 mod run;
+mod solo;
 mod system;
 mod systems;
 mod work;
@@ -46,7 +48,7 @@ fn main() -> Outcome {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         // The processes that this program starts.
-        ["host" | "client" | "inside", ..] => {
+        ["host" | "client" | "solo", ..] => {
             let outcome = take_part(&words);
             if let Err(error) = &outcome {
                 ends::tell(&format!("{} {error}", process::FAILED))?;
@@ -124,7 +126,7 @@ fn take_part(words: &[&str]) -> Outcome {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     machine::allow_many_files()?;
     match *words {
-        ["inside", index, count] => inside::take_part(index.parse()?, count.parse()?),
+        ["solo", group, way, wanted] => solo::take_part(group.parse()?, way.parse()?, wanted.parse()?),
         [role, system, work, directory, client, cpu] => {
             if let Ok(cpu) = cpu.parse() {
                 machine::stay_on(cpu)?;
@@ -142,8 +144,11 @@ fn direct(options: &Options) -> Outcome {
     let systems = system::all();
     let works: Vec<Work> =
         Work::all().into_iter().filter(|work| options.wants_work(&work.to_string())).collect();
+    let groups: Vec<usize> =
+        (0..solo::GROUPS.len()).filter(|&group| options.wants_work(solo::GROUPS[group].title)).collect();
     if options.list {
         works.iter().for_each(|work| println!("{work}"));
+        groups.iter().for_each(|&group| println!("{}", solo::GROUPS[group].title));
         systems.iter().for_each(|system| println!("{} ({})", system.name(), system.waiting().words()));
         return Ok(());
     }
@@ -159,8 +164,8 @@ fn direct(options: &Options) -> Outcome {
         }
         report.add(table);
     }
-    if options.wants_work(inside::TITLE) {
-        report.add(inside::table(options.turns, options.round, |name| options.wants_system(name)));
+    for group in groups {
+        report.add(solo::table(group, options.turns, options.round, |name| options.wants_system(name)));
     }
     report.write(&options.report, start.elapsed())
 }
