@@ -144,11 +144,13 @@ pub trait MachMessage: Encode + Sized {
     }
 
     /// Writes the payload (an endpoint's variant without its tag: the id says which).
+    #[inline]
     fn encode_payload<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
         self.encode(out)
     }
 
     /// Reads the payload of a message with this id.
+    #[inline]
     fn decode_payload<'a>(id: i32, input: &mut Decoder<'a>) -> Result<Self::View<'a>, DecodeError> {
         if id == PLAIN_ID { Self::View::decode(input) } else { Err(DecodeError::unknown_variant(id)) }
     }
