@@ -102,6 +102,7 @@ impl Shared {
         let _ = self.stopped.set(Box::new(told));
     }
 
+    #[inline]
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

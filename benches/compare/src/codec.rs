@@ -12,6 +12,7 @@ use crate::solo::{Group, HostCpu, Way};
 
 pub const ENCODE: Group = Group {
     title: "codec: {u64, u32, 3 \u{d7} f64, text of 12, 8 \u{d7} u32} to bytes",
+    one_thread: true,
     ways: &[
         Way { name: "machipc", waits: "", run: machipc_encode },
         Way { name: "machipc, plain data", waits: "", run: plain_encode },
@@ -24,6 +25,7 @@ pub const ENCODE: Group = Group {
 
 pub const BORROW: Group = Group {
     title: "codec: bytes to the same, borrowed and checked",
+    one_thread: true,
     ways: &[
         Way { name: "machipc", waits: "", run: machipc_borrow },
         Way { name: "machipc, plain data", waits: "", run: plain_borrow },
@@ -35,6 +37,7 @@ pub const BORROW: Group = Group {
 
 pub const OWN: Group = Group {
     title: "codec: bytes to the same, owned",
+    one_thread: true,
     ways: &[
         Way { name: "machipc", waits: "", run: machipc_own },
         Way { name: "rkyv", waits: "", run: rkyv_own },

@@ -52,7 +52,8 @@ fn processor() -> u64 {
     nanoseconds(ClockId::ProcessCPUTime)
 }
 
-fn nanoseconds(clock: ClockId) -> u64 {
+/// What a clock shows.
+pub fn nanoseconds(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -26,6 +26,7 @@ struct Note {
 
 pub const CALLS: Group = Group {
     title: "within one process, 64 B, called directly",
+    one_thread: true,
     ways: &[
         Way { name: "machipc", waits: "", run: direct_call },
         Way { name: "a dynamic call", waits: "", run: dynamic_call },
@@ -34,6 +35,7 @@ pub const CALLS: Group = Group {
 
 pub const QUEUES: Group = Group {
     title: "within one process, 64 B, through a queue to a thread on another CPU",
+    one_thread: false,
     ways: &[
         Way { name: "machipc", waits: "spins, sleeps", run: queued },
         Way { name: "std mpsc", waits: "spins, sleeps", run: std_unbounded },

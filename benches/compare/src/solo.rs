@@ -1,8 +1,10 @@
 //! What is measured in a process of its own, without another: [`inside`](crate::inside) a process, and the [`codec`](crate::codec).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::ends::tell;
+use rustix::time::ClockId;
+
+use crate::ends::{nanoseconds, tell};
 use crate::machine::{Cpus, stay_on};
 use crate::process::{Process, lines_of};
 use crate::report::Table;
@@ -24,6 +26,8 @@ pub type HostCpu = Option<usize>;
 /// Ways to the same end, ours first: the first row is what the others are measured by.
 pub struct Group {
     pub title: &'static str,
+    /// One thread does all, so that the processor time that it takes is what counts, whatever else the machine does.
+    pub one_thread: bool,
     pub ways: &'static [Way],
 }
 
@@ -61,14 +65,16 @@ fn once(group: usize, way: usize, round: Duration) -> Outcome<Sample> {
 
 /// The process in which a way is measured: rounds until one takes at least half of `wanted` nanoseconds.
 pub fn take_part(group: usize, way: usize, wanted: u64) -> Outcome {
-    let way = GROUPS.get(group).and_then(|group| group.ways.get(way)).ok_or("there is no such way")?;
+    let group = GROUPS.get(group).ok_or("there is no such group")?;
+    let way = group.ways.get(way).ok_or("there is no such way")?;
+    let clock = if group.one_thread { ClockId::ThreadCPUTime } else { ClockId::Monotonic };
     let cpus = Cpus::find()?;
     cpus.map_or(Ok(()), |cpus| stay_on(cpus.clients))?;
     let mut count = 1;
     for rounds in 1.. {
-        let start = Instant::now();
+        let start = nanoseconds(clock);
         let right = (way.run)(count, cpus.map(|cpus| cpus.host))?;
-        let took = start.elapsed().as_nanos() as u64;
+        let took = nanoseconds(clock) - start;
         if right != count {
             return Err(format!("{right} of {count} were right").into());
         }

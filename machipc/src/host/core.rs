@@ -59,17 +59,14 @@ impl<M: MachMessage + 'static> Core<M> {
 
     /// Calls the handler on this thread, for a client in this process. Gives the message back when the host has stopped or
     /// does not serve its own process.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call<'m>(
         &self,
         message: M::View<'m>,
         deadline: Option<Instant>,
     ) -> Result<(), Box<(M::View<'m>, Error)>> {
-        if self.shared.is_stopping() {
-            return Err(Box::new((message, Error::HostDied { endpoint: self.shared.endpoint.to_string() })));
-        }
-        if self.policy.is_closure() && !self.admits(&self.own) {
-            return Err(Box::new((message, Error::Denied { endpoint: self.shared.endpoint.to_string() })));
+        if self.shared.is_stopping() || (self.policy.is_closure() && !self.admits(&self.own)) {
+            return Err(self.refused(message));
         }
         match deadline {
             None => self.handle(message, &self.local, &self.direct),
@@ -79,15 +76,29 @@ impl<M: MachMessage + 'static> Core<M> {
     }
 
     /// Calls the handler. A panic in it ends here: it is logged and counted, and what the message carried has been dropped.
-    #[inline]
+    #[inline(always)]
     pub(super) fn handle(&self, message: M::View<'_>, context: &Context, counters: &Counters) {
         let Some(handler) = &self.handler else { return };
         // What a panic may leave half done is the handler's own, and it is `Sync`: it has to cope with that anyway.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| handler(message, context))) {
-            counters.count_panic();
-            let words = words_of(&*panic);
-            self.shared.log.line(LogLevel::Error, format_args!("the handler panicked: {words}"));
+            self.panicked(&*panic, counters);
         }
+    }
+
+    #[cold]
+    fn panicked(&self, panic: &(dyn Any + Send), counters: &Counters) {
+        counters.count_panic();
+        let words = words_of(panic);
+        self.shared.log.line(LogLevel::Error, format_args!("the handler panicked: {words}"));
+    }
+
+    /// The message that a client in this process gets back, and why.
+    #[cold]
+    fn refused<'m>(&self, message: M::View<'m>) -> Box<(M::View<'m>, Error)> {
+        let endpoint = self.shared.endpoint.to_string();
+        let error =
+            if self.shared.is_stopping() { Error::HostDied { endpoint } } else { Error::Denied { endpoint } };
+        Box::new((message, error))
     }
 
     /// Whether the policy admits `peer`. A policy that panics admits nobody.

@@ -59,6 +59,7 @@ impl PeerPolicy {
     }
 
     /// Whether a closure decides, who may refuse the host's own process too.
+    #[inline]
     pub(crate) fn is_closure(&self) -> bool {
         matches!(self.0, Rule::When(_))
     }
