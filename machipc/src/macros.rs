@@ -130,7 +130,7 @@
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A message, and what is last in an endpoint's variant, may gain its first `since` field at any time. A type that is a part of other
+/// A message, what is last in an endpoint's variant, an answer, and what a right carries may gain their first `since` field at any time. A type that is a part of other
 /// messages changes with its first one, and may gain more from then on.
 ///
 /// Variants may be marked too. A peer that gets one it does not know answers with an error

@@ -88,7 +88,8 @@ impl Schema {
         T::schema(self);
     }
 
-    /// Appends the description of `T` where it is all that a payload holds: the root, or the only field of an endpoint's variant.
+    /// Appends the description of `T` where it is all that a payload holds: the root, the last field of an endpoint's variant, an answer, or what a
+    /// right carries.
     /// There, a struct may gain its first `since` field without becoming another type.
     pub fn payload<T: Encode + ?Sized>(&mut self) {
         self.payload = true;

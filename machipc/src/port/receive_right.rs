@@ -266,7 +266,7 @@ impl<M: MachMessage> Encode for ReceiveRight<M> {
 
     fn schema(schema: &mut Schema) {
         schema.push("ReceiveRight<");
-        schema.part::<M>();
+        schema.payload::<M>();
         schema.push(">");
     }
 

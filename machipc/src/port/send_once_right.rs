@@ -93,7 +93,7 @@ impl<M: MachMessage> Encode for SendOnceRight<M> {
 
     fn schema(schema: &mut Schema) {
         schema.push("SendOnceRight<");
-        schema.part::<M>();
+        schema.payload::<M>();
         schema.push(">");
     }
 

@@ -148,7 +148,7 @@ impl<M: MachMessage> Encode for SendRight<M> {
 
     fn schema(schema: &mut Schema) {
         schema.push("SendRight<");
-        schema.part::<M>();
+        schema.payload::<M>();
         schema.push(">");
     }
 

@@ -260,7 +260,7 @@ impl<T: ReplyValue> Encode for Reply<T> {
 
     fn schema(schema: &mut Schema) {
         schema.push("Reply<");
-        T::schema(schema);
+        schema.payload::<T>();
         schema.push(">");
     }
 
