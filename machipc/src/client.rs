@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::driver::{Driver, Expected};
-use crate::error::{Dialect, Error, SendError};
+use crate::error::{Error, Own, SendError};
 use crate::host::Core;
 use crate::logger::{Log, LogLevel, Logger};
 use crate::message::{EncodeError, MachMessage};
@@ -392,7 +392,7 @@ impl<M: MachMessage + 'static> Client<M> {
             endpoint: self.endpoint.clone(),
             allowed: self.deadline,
             deadline,
-            dialect: Self::dialect,
+            own: Own::of::<M>(),
             log: self.log.clone(),
             driver,
         }
@@ -418,7 +418,7 @@ impl<M: MachMessage + 'static> Client<M> {
                     let failed = if error.is_receive() { Failed::After } else { Failed::Before };
                     failed(self.send_error(error))
                 })?;
-            let answered = wire::read(&received, &self.endpoint, Self::dialect);
+            let answered = wire::read(&received, &self.endpoint, Own::of::<M>());
             drop(received);
             // The one right that was made has been used.
             scratch.keep_port(port);
@@ -470,7 +470,7 @@ impl<M: MachMessage + 'static> Client<M> {
         scratch::with(|scratch| {
             let received =
                 port.receive(&mut scratch.receive, deadline).map_err(|error| self.send_error(error))?;
-            match wire::read(&received, &self.endpoint, Self::dialect) {
+            match wire::read(&received, &self.endpoint, Own::of::<M>()) {
                 Answered::Value(value) => Ok(value),
                 Answered::Failed(error) => Err(error),
                 Answered::Lost => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
@@ -507,10 +507,6 @@ impl<M: MachMessage + 'static> Client<M> {
     fn too_late(&self) -> Error {
         let after = self.deadline.unwrap_or(Duration::MAX);
         Error::DeadlineExceeded { endpoint: self.endpoint.to_string(), after }
-    }
-
-    fn dialect() -> Dialect {
-        Dialect::of::<M>()
     }
 
     fn trace(&self, text: impl FnOnce() -> String) {

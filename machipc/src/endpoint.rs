@@ -9,7 +9,7 @@ pub use core::default::Default;
 pub use core::marker::{Send, Sync};
 pub use core::mem::{offset_of, size_of};
 pub use core::ops::Fn;
-pub use core::option::Option::{self, Some};
+pub use core::option::Option::{self, None, Some};
 pub use core::primitive::{i32, i128, str, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use std::fmt;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::host::UNNAMED;
 use crate::mach;
 use crate::message::{DecodeError, Differences, EncodeError, MachMessage, Schema};
 use crate::port::MachError;
@@ -59,9 +60,7 @@ pub enum Error {
     },
 
     /// The host's port is gone: the host was dropped, or its process ended. The message may or may not have been handled.
-    #[error(
-        "the host of {endpoint:?} has died: connect again once it is back, and repeat only what may happen twice"
-    )]
+    #[error("{}", host_died(endpoint))]
     HostDied {
         /// Whose host it was.
         endpoint: String,
@@ -100,13 +99,13 @@ pub enum Error {
         theirs: Box<Dialect>,
     },
 
-    /// The host knows no variant of this id, or of this tag inside the message.
-    #[error(
-        "the host of {endpoint:?} does not know this message ({reason}): it may be older than this client"
-    )]
+    /// The host knows no such message, or no such variant of an enum inside the message.
+    #[error("{}", unsupported(endpoint, *message, reason))]
     Unsupported {
         /// Whose host it was.
         endpoint: String,
+        /// The endpoint's variant that the host does not have, if it is that.
+        message: Option<&'static str>,
         /// The host's words.
         reason: String,
     },
@@ -197,6 +196,19 @@ pub enum Error {
         /// Code, name and remedy.
         source: MachError,
     },
+}
+
+/// This side's message type, for errors.
+#[derive(Clone, Copy)]
+pub(crate) struct Own {
+    pub(crate) dialect: fn() -> Dialect,
+    pub(crate) message_name: fn(i32) -> Option<&'static str>,
+}
+
+impl Own {
+    pub(crate) fn of<M: MachMessage>() -> Self {
+        Self { dialect: Dialect::of::<M>, message_name: M::message_name }
+    }
 }
 
 /// A message type as one side knows it: its Rust name, the number made of all names and types inside, and their description.
@@ -317,6 +329,29 @@ impl Error {
             BootstrapError::InvalidName { reason, .. } => Self::BadName { endpoint, reason },
             BootstrapError::Mach { source, .. } => Self::Mach { endpoint, source },
         }
+    }
+}
+
+fn host_died(endpoint: &str) -> String {
+    if endpoint == UNNAMED {
+        "the host has died, and the right to it is of no more use: ask for another where this one came from, and repeat only what may \
+         happen twice"
+            .to_owned()
+    } else {
+        format!(
+            "the host of {endpoint:?} has died: connect again once it is back, and repeat only what may happen twice"
+        )
+    }
+}
+
+fn unsupported(endpoint: &str, message: Option<&str>, reason: &str) -> String {
+    match message {
+        Some(message) => format!(
+            "the host of {endpoint:?} has no message `{message}`: it is older than this client; do without, or update it"
+        ),
+        None => format!(
+            "the host of {endpoint:?} does not know what this message holds ({reason}): it may be older than this client"
+        ),
     }
 }
 

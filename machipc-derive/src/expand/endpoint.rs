@@ -92,6 +92,10 @@ fn message(model: &Model, endpoint: &Endpoint) -> TokenStream {
         };
         quote!(Self::#ident #rest => #id,)
     });
+    let names = endpoint.variants.iter().map(|variant| {
+        let (id, name) = (id(variant), names::plain(variant.ident));
+        quote!(#id => __rt::Some(#name),)
+    });
     let put = endpoint.variants.iter().map(|variant| {
         let ident = variant.ident;
         let pattern = fields::construct(&variant.group, &quote!(Self::#ident), binding);
@@ -109,6 +113,13 @@ fn message(model: &Model, endpoint: &Endpoint) -> TokenStream {
         fn message_id(&self) -> __rt::i32 {
             match self {
                 #(#ids)*
+            }
+        }
+
+        fn message_name(__id: __rt::i32) -> __rt::Option<&'static __rt::str> {
+            match __id {
+                #(#names)*
+                _ => __rt::None,
             }
         }
 

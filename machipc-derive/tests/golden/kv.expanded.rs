@@ -146,6 +146,16 @@ const _: () = {
                 Self::Clear => 0x40000001,
             }
         }
+        fn message_name(__id: __rt::i32) -> __rt::Option<&'static __rt::str> {
+            match __id {
+                0x4e792d8e => __rt::Some("Put"),
+                0x76973ef7 => __rt::Some("Get"),
+                0x68afa209 => __rt::Some("Load"),
+                0x7f2c2a34 => __rt::Some("Move"),
+                0x40000001 => __rt::Some("Clear"),
+                _ => __rt::None,
+            }
+        }
         #[inline]
         fn encode_payload<'m>(
             &'m self,

@@ -138,6 +138,17 @@ const _: () = {
                 Self::Clear => 0x00000007,
             }
         }
+        fn message_name(__id: __rt::i32) -> __rt::Option<&'static __rt::str> {
+            match __id {
+                0x76973ef7 => __rt::Some("Get"),
+                0x4e792d8e => __rt::Some("Put"),
+                0x4f44fb78 => __rt::Some("Touch"),
+                0x6c266ec8 => __rt::Some("Watch"),
+                0x68afa209 => __rt::Some("Load"),
+                0x00000007 => __rt::Some("Clear"),
+                _ => __rt::None,
+            }
+        }
         #[inline]
         fn encode_payload<'m>(
             &'m self,

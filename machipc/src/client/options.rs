@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::Error;
+use crate::error::{Error, Own};
 use crate::host::Core;
 use crate::message::{Encode, MachMessage};
 use crate::port::{Deadline, Outgoing, bootstrap};
@@ -155,7 +155,7 @@ impl<M: MachMessage + 'static> Client<M> {
                 // It is busy, or gone, and the first message will tell. The port goes with the right to it that may be about.
                 return Ok(());
             };
-            let answered = wire::read::<()>(&answer, &self.endpoint, Self::dialect);
+            let answered = wire::read::<()>(&answer, &self.endpoint, Own::of::<M>());
             drop(answer);
             scratch.keep_port(port);
             match answered {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use crate::driver::{Alarm, Driver, Expected, Watched, block_on, block_on_until};
-use crate::error::{Dialect, Error};
+use crate::error::{Error, Own};
 use crate::logger::{Log, LogLevel};
 use crate::port::Parcel;
 use crate::reply::wire::{self, Answered};
@@ -47,7 +47,7 @@ pub(super) struct Call {
     pub(super) allowed: Option<Duration>,
     pub(super) deadline: Option<Instant>,
     /// This side's message type.
-    pub(super) dialect: fn() -> Dialect,
+    pub(super) own: Own,
     pub(super) log: Option<Log>,
     /// What waits for the answer.
     pub(super) driver: GetDriver,
@@ -224,7 +224,7 @@ impl<T: ReplyValue> PendingReply<T> {
 impl Call {
     fn read<T: ReplyValue>(&self, mut parcel: Parcel, driver: &Driver) -> Answered<T> {
         let answered = match parcel.open() {
-            Some(received) => wire::read(&received, &self.endpoint, self.dialect),
+            Some(received) => wire::read(&received, &self.endpoint, self.own),
             None => Answered::Lost,
         };
         driver.give_buffer(parcel.into_buffer());

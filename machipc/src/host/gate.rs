@@ -110,7 +110,13 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         let refusal = match cause {
             Cause::Foreign => Refusal::foreign(self.core.dialect().clone()),
             Cause::Denied => Refusal::new(Why::Denied, String::new()),
-            Cause::Unsupported => Refusal::new(Why::Unsupported, reason.to_string()),
+            Cause::Unsupported => match reason.to_string() {
+                // Not of something inside it: the client knows what the message is called.
+                text if text == DecodeError::unknown_variant(id).to_string() => {
+                    Refusal::no_such_message(id, text)
+                }
+                text => Refusal::new(Why::Unsupported, text),
+            },
             Cause::Malformed | Cause::TooLarge => Refusal::new(Why::Rejected, reason.to_string()),
         };
         wire::refuse(right, &refusal);

@@ -143,6 +143,12 @@ pub trait MachMessage: Encode + Sized {
         PLAIN_ID
     }
 
+    /// What the messages with this `msgh_id` are called: the name of an endpoint's variant.
+    fn message_name(id: i32) -> Option<&'static str> {
+        let _ = id;
+        None
+    }
+
     /// Writes the payload (an endpoint's variant without its tag: the id says which).
     #[inline]
     fn encode_payload<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {

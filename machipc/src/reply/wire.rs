@@ -1,6 +1,6 @@
 //! Answers as messages: the reply itself, or why there is none.
 
-use crate::error::{Dialect, Error};
+use crate::error::{Dialect, Error, Own};
 use crate::message::{Decode, DecodeError, Encode, EncodeError, Schema};
 use crate::port::{Deadline, MachError, MessageBuffer, Notification, Outgoing, Received, ReplyRight};
 use crate::scratch;
@@ -21,13 +21,16 @@ pub(super) const CALLER: &str = "the caller";
 /// Why a call is not answered, as it travels.
 pub(crate) struct Refusal {
     why: Why,
-    /// The host's fingerprint, where that is what differs.
+    /// The host's fingerprint, where that is what differs; the message's id, where that is unknown.
     fingerprint: u64,
     /// The host's words.
     text: String,
     /// The text of the host's schema, where that is what differs.
     schema: String,
 }
+
+/// Beside the id of a message that the host does not have.
+const NO_SUCH_MESSAGE: u64 = 1 << 32;
 
 /// A refusal's bytes.
 type Wire<'a> = (u32, u64, &'a str, &'a str);
@@ -50,6 +53,11 @@ impl Refusal {
     /// The message was not understood or not wanted.
     pub(crate) fn new(why: Why, text: String) -> Self {
         Self { why, fingerprint: 0, text, schema: String::new() }
+    }
+
+    /// The endpoint has no message with this id.
+    pub(crate) fn no_such_message(id: i32, text: String) -> Self {
+        Self { fingerprint: NO_SUCH_MESSAGE | u64::from(id as u32), ..Self::new(Why::Unsupported, text) }
     }
 
     /// The host was built from other types: its own are these.
@@ -114,11 +122,7 @@ pub(crate) enum Answered<T> {
 }
 
 /// Reads what came to a reply port. `ours` is this side's message type.
-pub(crate) fn read<T: ReplyValue>(
-    received: &Received<'_>,
-    endpoint: &str,
-    ours: impl FnOnce() -> Dialect,
-) -> Answered<T> {
+pub(crate) fn read<T: ReplyValue>(received: &Received<'_>, endpoint: &str, ours: Own) -> Answered<T> {
     let malformed = |source| Error::Decode { endpoint: endpoint.to_owned(), source };
     match received.id() {
         REPLY_ID => {
@@ -138,20 +142,19 @@ pub(crate) fn read<T: ReplyValue>(
     }
 }
 
-fn read_refusal(
-    received: &Received<'_>,
-    endpoint: &str,
-    ours: impl FnOnce() -> Dialect,
-) -> Result<Error, DecodeError> {
+fn read_refusal(received: &Received<'_>, endpoint: &str, ours: Own) -> Result<Error, DecodeError> {
     let (why, fingerprint, reason, schema) =
         received.decode_with("a refusal", Schema::fingerprint_of::<Wire<'_>>(), Wire::decode)?;
     let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
     Ok(match why {
         why if why == Why::Dropped as u32 => Error::ReplyDropped { endpoint },
         why if why == Why::Foreign as u32 => {
-            Error::fingerprint(endpoint, ours(), &reason, fingerprint, schema)
+            Error::fingerprint(endpoint, (ours.dialect)(), &reason, fingerprint, schema)
         }
-        why if why == Why::Unsupported as u32 => Error::Unsupported { endpoint, reason },
+        why if why == Why::Unsupported as u32 => {
+            let unknown = (fingerprint & NO_SUCH_MESSAGE != 0).then_some(fingerprint as u32 as i32);
+            Error::Unsupported { endpoint, message: unknown.and_then(ours.message_name), reason }
+        }
         why if why == Why::Denied as u32 => Error::Denied { endpoint },
         _ => Error::Rejected { endpoint, reason },
     })
