@@ -229,14 +229,19 @@ impl<M: MachMessage + 'static> Client<M> {
         let deadline = self.deadline_from_now();
         let answer = match &self.link {
             Link::Local(core) => self.call_local(core, request, deadline),
-            Link::Port(connection) => self
-                .call_port(connection, &request(Reply::wanted(deadline)), deadline)
-                .map_err(Failed::into_error),
+            Link::Port(connection) => {
+                let message = request(Reply::wanted_now(deadline, self.deadline));
+                let until = match (deadline, self.deadline) {
+                    (Some(deadline), Some(left)) => Deadline::fresh(deadline, left),
+                    _ => Deadline::never(),
+                };
+                self.call_port(connection, &message, until).map_err(Failed::into_error)
+            }
             Link::Renewable(renewable) => {
                 let message = request(Reply::wanted(deadline));
                 let until = deadline.map_or(Deadline::never(), Deadline::at);
                 let answer = self.with_living(renewable, until, |connection| {
-                    match self.call_port(connection, &message, deadline) {
+                    match self.call_port(connection, &message, until) {
                         Ok(answer) => Ok(Ok(answer)),
                         Err(Failed::Before(error)) => Err(error),
                         Err(Failed::After(error)) => Ok(Err(error)),
@@ -402,7 +407,7 @@ impl<M: MachMessage + 'static> Client<M> {
         &self,
         connection: &Connection,
         message: &M::View<'_>,
-        deadline: Option<Instant>,
+        deadline: Deadline,
     ) -> Result<T, Failed> {
         scratch::with(|scratch| {
             let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error)))?;
@@ -411,7 +416,6 @@ impl<M: MachMessage + 'static> Client<M> {
                 return Err(Failed::Before(self.encode_error(REPLY_NOT_HELD)));
             }
             let outgoing = outgoing.copy_send(connection.right()).make_reply(&port);
-            let deadline = deadline.map_or(Deadline::never(), Deadline::at);
             // On any failure the port is dropped with the rights to it that may be about, and the next call makes another.
             let received =
                 outgoing.send_and_receive(&port, &mut scratch.receive, deadline).map_err(|error| {

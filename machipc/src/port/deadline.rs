@@ -22,6 +22,8 @@ enum Kind {
     At(Instant),
     /// So long from whenever the wait begins.
     Lasting(Duration),
+    /// At that instant, until which so long was left a moment ago.
+    Fresh(Instant, Duration),
 }
 
 impl Deadline {
@@ -53,12 +55,25 @@ impl Deadline {
         Self(Kind::Lasting(duration))
     }
 
+    /// Waits until `instant`, until which `left` is left now: the first wait costs no look at the clock.
+    pub(crate) const fn fresh(instant: Instant, left: Duration) -> Self {
+        Self(Kind::Fresh(instant, left))
+    }
+
+    /// The same deadline after a wait.
+    pub(crate) const fn aged(self) -> Self {
+        match self.0 {
+            Kind::Fresh(instant, _) => Self::at(instant),
+            _ => self,
+        }
+    }
+
     /// How long there is still to wait; `None` is for ever.
     pub fn remaining(&self) -> Option<Duration> {
         match self.0 {
             Kind::Never => None,
             Kind::Now => Some(Duration::ZERO),
-            Kind::Lasting(duration) => Some(duration),
+            Kind::Lasting(duration) | Kind::Fresh(_, duration) => Some(duration),
             Kind::At(instant) => Some(instant.saturating_duration_since(Instant::now())),
         }
     }
@@ -74,7 +89,7 @@ impl Deadline {
         match (self.0, other.0) {
             (Kind::Now, _) | (_, Kind::Now) => Self::now(),
             (Kind::Never, kind) | (kind, Kind::Never) => Self(kind),
-            (Kind::At(a), Kind::At(b)) => Self::at(a.min(b)),
+            (Kind::At(a) | Kind::Fresh(a, _), Kind::At(b) | Kind::Fresh(b, _)) => Self::at(a.min(b)),
             (Kind::Lasting(a), Kind::Lasting(b)) => Self::lasting(a.min(b)),
             (Kind::Lasting(duration), at) | (at, Kind::Lasting(duration)) => {
                 Self::after(duration).min(Self(at))

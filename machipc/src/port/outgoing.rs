@@ -11,7 +11,7 @@ use crate::message::{
 
 use super::{
     Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, SendOnceRight,
-    SendRight, descriptor, plain, received, restore, sys,
+    SendRight, descriptor, plain::Plain, received, restore, sys,
 };
 
 /// A message that is ready to be sent: encode a value, say where it goes, send.
@@ -191,25 +191,13 @@ impl<'m> Outgoing<'m> {
     /// `mach_msg` answers. What the message carried is back in the values that it was encoded from.
     #[inline]
     pub fn send(self, deadline: Deadline) -> Result<(), MachError> {
-        match self.destination {
-            Field::Copy(to) if self.is_plain() => {
-                plain::send(self.bytes, self.prefix..self.payload_end, self.id, to, deadline)
-            }
-            _ => self.send_whole(deadline),
-        }
-    }
-
-    /// Whether the message carries nothing but bytes, in line.
-    fn is_plain(&self) -> bool {
-        self.attachments.is_empty()
-            && !self.out_of_line
-            && !self.reply_wanted
-            && matches!(self.reply, Field::None)
-    }
-
-    fn send_whole(self, deadline: Deadline) -> Result<(), MachError> {
         let timeout = if self.impatient { Some(0) } else { deadline.milliseconds() };
         self.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout).map(drop)
+    }
+
+    /// Whether the message carries nothing but bytes, in line, besides the rights in its header.
+    fn is_plain(&self) -> bool {
+        self.attachments.is_empty() && !self.out_of_line && !self.reply_wanted
     }
 
     /// Sends the message and then receives one from `from` into `buffer`, in one call: a request and its reply, or a reply
@@ -236,7 +224,23 @@ impl<'m> Outgoing<'m> {
 
     /// Sends, and receives where `receive` has room. `Ok` is the code of a message that was sent: success, or what the
     /// receiving half answered.
+    #[inline]
     fn transmit(
+        self,
+        receive: &mut [u8],
+        port: u32,
+        option: mach::mach_msg_option_t,
+        timeout: Option<u32>,
+    ) -> Result<mach::mach_msg_return_t, MachError> {
+        if !self.is_plain() {
+            return self.transmit_whole(receive, port, option, timeout);
+        }
+        let content = self.prefix..self.payload_end;
+        let Self { bytes, id, destination, reply, .. } = self;
+        Plain { bytes, content, id, destination, reply }.transmit(receive, port, option, timeout)
+    }
+
+    fn transmit_whole(
         mut self,
         receive: &mut [u8],
         port: u32,
@@ -381,7 +385,8 @@ pub(super) enum Field<'m> {
 
 impl Field<'_> {
     /// The disposition and the name to write, out of the cell.
-    fn take(&self) -> (u32, u32) {
+    #[inline]
+    pub(super) fn take(&self) -> (u32, u32) {
         match *self {
             Self::None => (mach::MACH_MSG_TYPE_PORT_NONE, mach::MACH_PORT_NULL),
             Self::Copy(name) => (mach::MACH_MSG_TYPE_COPY_SEND, name),

@@ -401,12 +401,14 @@ fn settle_raw(
     deadline: Deadline,
     mut code: mach::mach_msg_return_t,
 ) -> Result<(), MachError> {
+    if code == mach::MACH_MSG_SUCCESS {
+        return Ok(());
+    }
+    let deadline = deadline.aged();
     loop {
-        if code == mach::MACH_MSG_SUCCESS {
-            return Ok(());
-        }
         let error = MachError::new(code, "mach_msg");
         match error.plain() {
+            mach::MACH_MSG_SUCCESS => return Ok(()),
             mach::MACH_RCV_BODY_ERROR => {
                 // Something that the message carried did not fit into this process. The rest did, and is destroyed.
                 drop(Received::parse(buffer));

@@ -50,6 +50,8 @@ pub struct Reply<T> {
     /// Where the caller waits when it is in this process.
     slot: Option<Arc<Slot<Answer<T>>>>,
     deadline: Option<Instant>,
+    /// What was left until the deadline when the reply was made, a moment before it is encoded: a look at the clock takes longer.
+    left: Option<Duration>,
     /// Tells of the right's death, once somebody has asked for it.
     watch: Option<Box<Expected>>,
 }
@@ -196,12 +198,19 @@ impl<T> Reply<T> {
 
     /// A place-holder: whoever encodes it asks for a right to the calling thread's reply port.
     pub(crate) fn wanted(deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: None, deadline, watch: None }
+        Self { right: no_right(), slot: None, deadline, left: None, watch: None }
+    }
+
+    /// The same, encoded at once: `left` is what is left until the deadline.
+    pub(crate) fn wanted_now(deadline: Option<Instant>, left: Option<Duration>) -> Self {
+        let mut reply = Self::wanted(deadline);
+        reply.left = left;
+        reply
     }
 
     /// A reply to a caller in this process, who waits at `slot`.
     pub(crate) fn local(slot: Arc<Slot<Answer<T>>>, deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: Some(slot), deadline, watch: None }
+        Self { right: no_right(), slot: Some(slot), deadline, left: None, watch: None }
     }
 
     fn take_right(&mut self) -> Option<ReplyRight> {
@@ -266,7 +275,8 @@ impl<T: ReplyValue> Encode for Reply<T> {
 
     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
         let left = self.deadline.map_or(NO_DEADLINE, |deadline| {
-            let left = deadline.saturating_duration_since(Instant::now()).as_nanos();
+            let left =
+                self.left.unwrap_or_else(|| deadline.saturating_duration_since(Instant::now())).as_nanos();
             u64::try_from(left).unwrap_or(NO_DEADLINE).min(NO_DEADLINE - 1)
         });
         out.pod(&left);
@@ -289,7 +299,7 @@ impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
         };
         DECODED_DEADLINE.set(deadline);
         let right = ReplyRight::decode(input)?;
-        Ok(Self { right, slot: None, deadline, watch: None })
+        Ok(Self { right, slot: None, deadline, left: None, watch: None })
     }
 }
 

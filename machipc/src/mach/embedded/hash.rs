@@ -3,14 +3,14 @@
 use core::hash::{BuildHasher, Hasher};
 use std::collections::hash_map::RandomState;
 
-/// Hashes numbers with one multiplication. The key is random, so that no peer can choose numbers that meet. Two look-ups a request with the
+/// Hashes numbers with two multiplications. The key is random, so that no peer can choose numbers that meet. Two look-ups a request with the
 /// standard library's hasher took 60 ns.
 #[derive(Clone, Copy)]
 pub(super) struct Keyed(u64);
 
 impl Default for Keyed {
     fn default() -> Self {
-        Self(RandomState::new().hash_one(0_u64) | 1)
+        Self(RandomState::new().hash_one(0_u64))
     }
 }
 
@@ -28,12 +28,17 @@ pub(super) struct KeyedHasher {
     state: u64,
 }
 
+/// Both halves of the product: its low bits depend on the numbers' low bits only.
+#[inline]
+fn folded(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    product as u64 ^ (product >> 64) as u64
+}
+
 impl Hasher for KeyedHasher {
     #[inline]
     fn write_u64(&mut self, number: u64) {
-        // Both halves of the product: its low bits depend on the number's low bits only.
-        let product = u128::from(self.state ^ number) * u128::from(self.key ^ 0x9e37_79b9_7f4a_7c15);
-        self.state = product as u64 ^ (product >> 64) as u64;
+        self.state = folded(self.state ^ number, 0x9e37_79b9_7f4a_7c15);
     }
 
     #[inline]
@@ -49,7 +54,7 @@ impl Hasher for KeyedHasher {
 
     #[inline]
     fn finish(&self) -> u64 {
-        self.state
+        folded(self.state ^ self.key.rotate_left(32), 0xd6e8_feb8_6659_fd93)
     }
 }
 
@@ -61,12 +66,16 @@ mod tests {
 
     #[test]
     fn numbers_spread_over_the_bits_that_a_table_uses() {
-        let keyed = Keyed::default();
-        for stride in [1, 256, 1 << 16, 1 << 20] {
-            let hashes = (0..1024_u32).map(|number| keyed.hash_one(number * stride));
-            let (low, high): (HashSet<_>, HashSet<_>) = hashes.map(|hash| (hash & 0xfff, hash >> 57)).unzip();
-            // 1,024 of 4,096 places: 906 differ on average.
-            assert!(low.len() > 700 && high.len() > 100, "{} and {}", low.len(), high.len());
+        for keyed in
+            [0, 1, u64::MAX, 1 << 63].map(Keyed).into_iter().chain((0..200).map(|_| Keyed::default()))
+        {
+            for stride in [1, 256, 1 << 16, 1 << 20] {
+                let hashes = (0..1024_u32).map(|number| keyed.hash_one(number * stride));
+                let (low, high): (HashSet<_>, HashSet<_>) =
+                    hashes.map(|hash| (hash & 0xfff, hash >> 57)).unzip();
+                // 1,024 of 4,096 places: 906 differ on average; 128 places are all met.
+                assert!(low.len() > 600 && high.len() > 80, "{} and {}", low.len(), high.len());
+            }
         }
     }
 }
