@@ -11,12 +11,18 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use endurance_support::*;
-use machipc::port::{Deadline, MessageBuffer, ReceiveRight, SendRight, bootstrap};
+use machipc::port::{
+    Deadline, MessageBuffer, Notification, Outgoing, ReceiveRight, SendOnceRight, SendRight, bootstrap,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What senders send: who, and the how manieth it is.
 type Item = (u32, u64);
 /// A port on its way, and the last number of each sender that was received before, as pairs.
 type Estate = (ReceiveRight<Item>, Vec<u64>);
+/// A port that has others in its queue.
+type Nest = (ReceiveRight<Estate>,);
 
 /// Not a test of its own: the other processes.
 #[test]
@@ -31,6 +37,8 @@ fn other() {
         ["both", name, own, next, count] => sender_and_heir(name, own, next, number(count)),
         ["lender", name, to, count] => lender(name, to, number(count)),
         ["borrower", own, count] => borrower(own, number(count)),
+        ["nester", outer, inner, heir] => nester(outer, inner, heir),
+        ["once", asker, heir, count] => gives_once_rights(asker, heir, number(count) as usize),
         ["maker", own, taker] => maker(own, taker),
         ["taker", own] => taker(own),
         ["bouncer", own, next, name, seed] => bouncer(own, next, name, number(seed)),
@@ -42,11 +50,15 @@ fn number(text: &str) -> u64 {
     text.parse().expect("a number")
 }
 
+fn signal(process: u32, signal: Signal) {
+    let pid = Pid::from_raw(process as i32).expect("a process");
+    kill_process(pid, signal).expect("a process of ours");
+}
+
 /// Ends the process without a farewell, or keeps it.
 fn end(how: &str) {
     match how {
-        "killed" => rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
-            .expect("this process"),
+        "killed" => signal(std::process::id(), Signal::KILL),
         "exits" => std::process::exit(0),
         "stays" => wait_for_end_of_input(),
         other => panic!("no end {other}"),
@@ -181,6 +193,32 @@ fn borrower(own: &str, count: u64) {
     });
     tell(&end);
     wait_for_end_of_input();
+}
+
+/// Has a port, to which it sends another one, and gives the first to an heir.
+fn nester(outer: &str, inner: &str, heir: &str) {
+    let outer = bootstrap::check_in::<Estate>(outer).expect("the name is free");
+    let mut inner = bootstrap::check_in::<Item>(inner).expect("the name is free");
+    tell("ready");
+    let mut ledger = Ledger::default();
+    while ledger.last.len() < 2 {
+        ledger.receive(&mut inner);
+    }
+    give(&outer.make_send().expect("own port"), (inner, ledger.as_words()));
+    let heir = bootstrap::look_up::<Nest>(heir).expect("the heir is there");
+    send(&heir, &(outer,)).expect("the heir lives");
+    end("killed");
+}
+
+/// Gives somebody many rights to a port that are good for one message, and the port to somebody else.
+fn gives_once_rights(asker: &str, heir: &str, count: usize) {
+    let asker = bootstrap::look_up::<Vec<SendOnceRight<Item>>>(asker).expect("it is there");
+    let heir = bootstrap::look_up::<Estate>(heir).expect("it is there");
+    let port = ReceiveRight::<Item>::new().expect("a port");
+    let rights = (0..count).map(|_| port.make_send_once().expect("own port")).collect();
+    send(&asker, &rights).expect("the asker lives");
+    give(&heir, (port, Vec::new()));
+    end("killed");
 }
 
 /// Makes ports, gives a right to whoever asks and then the port to another process.
@@ -519,5 +557,100 @@ fn a_link_ends_with_the_rights_that_it_was_made_for() {
         let before = held();
         (0..rounds(60)).for_each(|_| use_one());
         until("the links end", || held().iter().zip(&before).all(|(now, then)| *now <= then + 4));
+    });
+}
+
+#[test]
+fn a_port_in_the_queue_of_another_moves_with_it() {
+    in_private("a_port_in_the_queue_of_another_moves_with_it", || {
+        let service = bootstrap::check_in::<Nest>("nest.heir").expect("free");
+        let _nester = started("nester nest.outer nest.inner nest.heir");
+        let mut senders = start_senders("nest.inner", 2, SENT);
+        let mut buffer = MessageBuffer::new();
+        let nest = service.receive(&mut buffer, soon()).expect("a port").decode::<Nest>();
+        let (outer,) = nest.expect("a port");
+        let mut ledger = Ledger::default();
+        let mut port = ledger.inherit(&outer);
+        ledger.receive_all(&mut port, &senders, SENT);
+        senders.iter_mut().for_each(|sender| assert_eq!(sender.told(), "done"));
+    });
+}
+
+#[test]
+fn rights_for_one_message_find_the_new_owner() {
+    in_private("rights_for_one_message_find_the_new_owner", || {
+        const COUNT: usize = 60;
+        let rights = bootstrap::check_in::<Vec<SendOnceRight<Item>>>("once.rights").expect("free");
+        let service = bootstrap::check_in::<Estate>("once.heir").expect("free");
+        // The heir holds the rights, too: it then speaks to itself.
+        let _giver = start(&format!("once once.rights once.heir {COUNT}"));
+        let mut buffer = MessageBuffer::new();
+        let received = rights.receive(&mut buffer, soon()).expect("rights");
+        let mut held = received.decode::<Vec<SendOnceRight<Item>>>().expect("rights");
+        drop(received);
+        let mut ledger = Ledger::default();
+        let port = ledger.inherit(&service);
+        let mut out = MessageBuffer::new();
+        for seq in 1..=COUNT as u64 / 2 {
+            let right = held.pop().expect("a right");
+            let item = (std::process::id(), seq);
+            let message = Outgoing::message(&mut out, &item).expect("an item");
+            message.move_send_once(&right).send(soon()).expect("the port lives");
+        }
+        drop(held);
+        let (mut items, mut unused) = (0, 0);
+        while items + unused < COUNT {
+            let received = port.receive(&mut buffer, soon()).expect("a message for each right");
+            match received.notification() {
+                Some(Notification::SendOnce) => unused += 1,
+                Some(other) => panic!("{other:?}"),
+                None => items += 1,
+            }
+        }
+        assert_eq!((items, unused), (COUNT / 2, COUNT / 2));
+    });
+}
+
+#[test]
+fn a_sender_that_is_stopped_holds_nobody_up() {
+    in_private("a_sender_that_is_stopped_holds_nobody_up", || {
+        let service = bootstrap::check_in::<Estate>("stopped.heir").expect("free");
+        let mut owner = started("owner stopped.port stopped.heir 2 stays");
+        let stopped = start_senders("stopped.port", 1, u64::MAX).remove(0);
+        until("it sends", || sent_by(stopped.pid()) > 0);
+        signal(stopped.pid(), Signal::STOP);
+        let other = start_senders("stopped.port", 1, u64::MAX).remove(0);
+        let mut ledger = Ledger::default();
+        let mut port = ledger.inherit(&service);
+        for _ in 0..500 {
+            ledger.receive(&mut port);
+        }
+        assert!(ledger.direct.contains_key(&other.pid()));
+        assert!(!ledger.direct.contains_key(&stopped.pid()));
+        signal(stopped.pid(), Signal::CONT);
+        while !ledger.direct.contains_key(&stopped.pid()) {
+            ledger.receive(&mut port);
+        }
+        // Nobody needs the former owner any more.
+        owner.kill();
+        for _ in 0..500 {
+            ledger.receive(&mut port);
+        }
+        std::fs::write(own_directory().join(STOP), "").expect("a file");
+        let mut senders = [stopped, other];
+        let missing = |ledger: &Ledger, senders: &[Second]| {
+            senders.iter().any(|sender| ledger.last[&sender.pid()] < sent_by(sender.pid()))
+        };
+        let ended = std::thread::scope(|scope| {
+            let ended = scope.spawn(|| senders.each_mut().map(|sender| sender.told()));
+            while !ended.is_finished() {
+                ledger.receive_until(&mut port, Deadline::after(Duration::from_millis(1)));
+            }
+            ended.join().expect("two words")
+        });
+        assert_eq!(ended, ["done", "done"]);
+        while missing(&ledger, &senders) {
+            ledger.receive(&mut port);
+        }
     });
 }
