@@ -315,8 +315,8 @@ impl Enemy {
         for _ in 0..=self.random.below(16) {
             let kind = self.random.below(20) as u8;
             let mut words = vec![self.random.field(), self.random.field()];
-            if matches!(kind, 9 | 10) {
-                words.extend((0..4).map(|_| self.random.field()));
+            if matches!(kind, 9 | 10 | 16) {
+                words.extend((0..9).map(|_| self.random.field()));
             }
             let claimed = if self.random.below(16) == 0 { self.random.field() as u16 } else { 0 };
             peer.ring.write(&frame(kind, claimed, &words));
@@ -334,7 +334,7 @@ impl Enemy {
             let export = (1 << 31) + self.random.below(3);
             let mut words = vec![export, self.random.field(), self.random.below(8)];
             words.extend([self.random.below(8), self.random.below(70_000)]);
-            words.extend((0..4).map(|_| self.random.field()));
+            words.extend((0..9).map(|_| self.random.field()));
             for _ in 0..2 {
                 // Mostly rights that are there, or none.
                 let right = match self.random.below(4) {
@@ -363,7 +363,7 @@ impl Enemy {
     fn circle(&mut self) {
         let peer = self.peer();
         let port = |export: u32, once: u32, destroyed: [u32; 3]| {
-            let mut words = vec![export, u32::MAX, 5, 0, once, 1, 2, 3, export, 0, 0, 0];
+            let mut words = vec![export, u32::MAX, 5, 0, once, 1, 2, 3, export, 4, 5, 6, 7, 8, 0, 0, 0];
             words.extend(destroyed);
             frame(11, 0, &words)
         };
@@ -588,7 +588,7 @@ impl Enemy {
             peer.ring.write(&frame(13, 0, &[reply, self.random.field()]));
         }
         let port = 1 << 31;
-        let moved: Vec<u32> = [port, u32::MAX, 5, 0, 3, 1, 2, 3, 4].into_iter().chain([0; 6]).collect();
+        let moved: Vec<u32> = [port, u32::MAX, 5, 0, 3].into_iter().chain([1; 9]).chain([0; 6]).collect();
         peer.ring.write(&frame(11, 0, &moved));
         for _ in 0..=self.random.below(12) {
             let export = if self.random.below(2) == 0 { port } else { self.random.below(4) };
@@ -604,7 +604,11 @@ impl Enemy {
                     let kind = [6, 16, 17][self.random.below(3) as usize];
                     let fd = if self.random.below(8) == 0 { peer.ring.fd.as_fd() } else { theirs.as_fd() };
                     send(&peer.socket, b"F\x01", &[fd]);
-                    peer.ring.write(&frame(kind, 1, &[export, self.random.below(4)]));
+                    let mut words = vec![export, self.random.below(4)];
+                    if kind == 16 {
+                        words.extend([1; 9]);
+                    }
+                    peer.ring.write(&frame(kind, 1, &words));
                     let ring = Ring::new();
                     match self.random.below(4) {
                         0 => {
@@ -650,7 +654,7 @@ impl Enemy {
             _ => {
                 // A right to nobody's port: the host begins a link, and its peer writes without having said who it is.
                 send(&peer.socket, b"F\x01", &[theirs.as_fd()]);
-                peer.ring.write(&frame(10, 0, &[0, 0, 0, 0, 0, self.random.below(2)]));
+                peer.ring.write(&frame(10, 0, &[0, 0, 0, 0, 0, self.random.below(2), 0, 0, 0, 0, 0]));
                 let mut bytes = message(0, 0, [17, 6, 0, 0], &[], 0, &[]);
                 bytes[6] = 1;
                 peer.say(&bytes);

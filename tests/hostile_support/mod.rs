@@ -197,7 +197,7 @@ pub fn welcome() -> Vec<u8> {
     for word in [0_u32, 0, 100] {
         packet.extend_from_slice(&word.to_le_bytes());
     }
-    packet.extend_from_slice(&[3; 16]);
+    packet.extend_from_slice(&[3; 36]);
     // No link that the two have already.
     packet.extend_from_slice(&[0; 8]);
     packet

@@ -56,7 +56,7 @@ impl Task {
         if handshake::go_elsewhere(&inherited, parents).is_err() {
             return Ok(MACH_PORT_DEAD);
         }
-        self.with(|kernel| match kernel.meet(socket, false, Some(identity)) {
+        self.with(|kernel| match kernel.meet(socket, false, Some(identity), None) {
             Carried::Right(right) => kernel.name_send(right.port()).ok_or(KERN_RESOURCE_SHORTAGE),
             // The parent has gone, and the port with it.
             _ => Ok(MACH_PORT_DEAD),
@@ -71,12 +71,12 @@ impl Kernel {
         let Some(Object::Port { port, send: true, .. }) = object else { return Err(KERN_INVALID_RIGHT) };
         if let Home::Link { link, export } = self.port(port).home {
             let socket = self.introduce_to(link, export, false).ok_or(KERN_RESOURCE_SHORTAGE)?;
-            return Ok((socket, self.port(port).identity.unwrap_or(NO_IDENTITY)));
+            return Ok((socket, self.identity_of(port)));
         }
         let (own, childs) = introduction_pair().ok_or(KERN_RESOURCE_SHORTAGE)?;
         let right = self.copy_send(port);
         self.await_hello(own, Some(Introduced { right, onces: 0 })).ok_or(KERN_RESOURCE_SHORTAGE)?;
-        Ok((childs, self.identity_of(port).unwrap_or(NO_IDENTITY)))
+        Ok((childs, self.identity_of(port)))
     }
 }
 

@@ -290,13 +290,6 @@ impl Kernel {
         self.free_port_slot(id);
     }
 
-    /// The port's identity stands for it no longer.
-    pub(super) fn forget_identity(&mut self, id: PortId) {
-        if let Some(identity) = self.port_mut(id).identity.take() {
-            self.links.identities.remove(&identity);
-        }
-    }
-
     /// Frees the slot of a dead or distant port to which no right is left.
     fn free_port_slot(&mut self, id: PortId) {
         let port = self.port(id);
@@ -305,14 +298,14 @@ impl Kernel {
         }
         match port.home {
             Home::Kernel | Home::Dead => {
-                self.forget_identity(id);
+                self.forget_mark(id);
                 self.ports.remove(id.0);
             }
             // A port that may have to come back is kept, and its export with it.
             Home::Link { .. } if port.escrow.is_some() => {}
             Home::Link { link, export } => {
                 let (count, credits, halted) = (port.imported, port.credits, port.halted);
-                self.forget_identity(id);
+                self.forget_mark(id);
                 self.ports.remove(id.0);
                 // A send-once right was never counted: it is gone with its use or by a frame of its own.
                 if count > 0 {
@@ -422,7 +415,7 @@ impl Kernel {
     pub(super) fn kill_port(&mut self, id: PortId) {
         self.wake_receivers_changed(id);
         self.leave_sets(id);
-        self.forget_identity(id);
+        self.forget_mark(id);
         let port = self.port_mut(id);
         // Held until the end, so that the slot outlives the last right.
         port.send_once_rights += 1;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::link::Identity;
+use super::link::{Mark, Owner};
 use super::members::Members;
 use super::message::Message;
 use super::wait::WaiterId;
@@ -100,8 +100,11 @@ pub(super) struct Port {
     pub(super) declared: Option<Box<Declared>>,
     /// This task has it under a declared name: senders are told of each message that is received.
     pub(super) tells: bool,
-    /// What tells the port from all others, once a right to it has crossed a link.
-    pub(super) identity: Option<Identity>,
+    /// What tells the port from all others, once a right to it has crossed a link; processes that own or owned it; who has said, without
+    /// proof, whose it is (see `link::identity`).
+    pub(super) mark: Option<Mark>,
+    pub(super) owners: Vec<Owner>,
+    pub(super) told: Option<(Option<u32>, Owner)>,
     /// The file that a fileport stands for.
     pub(super) file: Option<Arc<OwnedFd>>,
     /// Transfers of this right received from the far end and not yet returned.
@@ -141,7 +144,9 @@ impl Port {
             escrow: None,
             declared: None,
             tells: false,
-            identity: None,
+            mark: None,
+            owners: Vec::new(),
+            told: None,
             file: None,
             imported: 0,
             halted: false,

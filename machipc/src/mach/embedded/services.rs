@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::bootstrap::{self, Claim};
 use super::kernel::{Doomed, Kernel};
 use super::link::handshake::{self, ASSUMED_CREDIT, First, Hello, Welcome};
-use super::link::{Frame, Handshake, Introduced, Memory, create_memory};
+use super::link::{Frame, Handshake, Introduced, Memory, NO_IDENTITY, create_memory};
 use super::message::{Carried, Right};
 use super::poll::Key;
 use super::port::{Home, PortId};
@@ -155,7 +155,7 @@ impl Task {
         }
         self.with(|kernel| {
             if let Some(introduction) = introduction {
-                let carried = kernel.meet(introduction, false, Some(welcome.identity));
+                let carried = kernel.meet(introduction, false, Some(welcome.identity), None);
                 return match carried {
                     Carried::Right(right) => {
                         Ok(Some(kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY)?))
@@ -300,7 +300,7 @@ impl Kernel {
             existing: 0,
             export: 0,
             credits: 0,
-            identity: [0; 16],
+            identity: NO_IDENTITY,
             declared: self.services.is_declared(&hello.name),
         };
         let introduced = handshake.introduced.is_some();
@@ -322,7 +322,7 @@ impl Kernel {
             && !self.port(port).halted
         {
             // A registered right of a third process's: the two get a link of their own.
-            welcome.identity = self.port(port).identity.unwrap_or_default();
+            welcome.identity = self.identity_of(port);
             let introduction = self.introduce_to(link, export, false);
             self.release(right);
             if introduction.is_none() {
@@ -352,7 +352,7 @@ impl Kernel {
         };
         let once = matches!(right, Right::SendOnce(_));
         if !once {
-            welcome.identity = self.identity_of(right.port()).unwrap_or_default();
+            welcome.identity = self.identity_of(right.port());
         }
         match self.export_first(link, right) {
             Some((export, credits)) => {

@@ -105,9 +105,9 @@ impl Kernel {
                 Frame::Halt { export, serial } => self.apply_halt(id, export, serial)?,
                 Frame::Halted { export, serial } => self.apply_halted(id, export, serial)?,
                 Frame::Resume { export } => self.apply_resume(id, export)?,
-                Frame::Redirect { export } => {
+                Frame::Redirect { export, identity } => {
                     let socket = fds.take()?;
-                    self.apply_redirect(id, export, socket)?;
+                    self.apply_redirect(id, export, &identity, socket)?;
                 }
             }
         }
@@ -599,7 +599,7 @@ impl Kernel {
                     true => None,
                     false => self.links.get_mut(id).and_then(|link| link.thirds.pop_front()),
                 };
-                return Ok(socket.map_or(Carried::Dead, |socket| self.meet(socket, once, identity)));
+                return Ok(socket.map_or(Carried::Dead, |socket| self.meet(socket, once, identity, Some(id))));
             }
             WireRight::Moved { export } => self.complete_move(id, export)?,
             WireRight::File => match fds.take()? {
@@ -632,14 +632,14 @@ impl Kernel {
             return Err(Breach);
         }
         let identity = link.identities.remove(&export);
-        if let Some(port) = identity.and_then(|identity| self.known(identity)) {
+        if let Some(port) = identity.and_then(|identity| self.known(&identity, Some(id))) {
             // The right came by another way before: one is enough.
             self.post(id, Frame::Release { export, count: 1 });
             return Ok(self.copy_send(port));
         }
         // What was left when the right was given back before the owner sent it once more.
         let parted = self.links.get_mut(id).and_then(|link| link.parted.remove(&export)).unwrap_or_default();
-        let right = self.import_new(id, export, credits.saturating_add(parted.credits), identity);
+        let right = self.import_new(id, export, credits.saturating_add(parted.credits), identity, Some(id));
         self.port_mut(right.port()).halted = parted.halted;
         Ok(right)
     }
@@ -650,23 +650,18 @@ impl Kernel {
         export: u32,
         credits: u32,
         identity: Option<Identity>,
+        by: Option<u32>,
     ) -> Right {
         let mut port = Port::new(Home::Link { link: id, export });
-        (port.imported, port.credits, port.send_rights, port.identity) = (1, credits, 1, identity);
+        (port.imported, port.credits, port.send_rights) = (1, credits, 1);
         let port = PortId(self.ports.insert(port));
         if let Some(link) = self.links.get_mut(id) {
             link.imports.insert(export, port);
         }
         if let Some(identity) = identity {
-            self.links.identities.insert(identity, port);
+            self.identify_port(port, &identity, by);
         }
         Right::Send(port)
-    }
-
-    /// The living port of this identity, ours or one that we hold rights to.
-    pub(super) fn known(&self, identity: Identity) -> Option<PortId> {
-        let port = self.links.identities.get(&identity).copied()?;
-        (!self.port(port).is_dead()).then_some(port)
     }
 
     /// Notes the identity of an export that the peer told otherwise than by a frame.
@@ -697,9 +692,10 @@ impl Kernel {
         socket: OwnedFd,
         once: bool,
         identity: Option<Identity>,
+        by: Option<u32>,
     ) -> Carried {
         let identity = identity.filter(|identity| *identity != NO_IDENTITY);
-        if let Some(port) = identity.and_then(|identity| self.known(identity)) {
+        if let Some(port) = identity.and_then(|identity| self.known(&identity, by)) {
             // The owner sees the socket close and keeps its right.
             return Carried::Right(self.copy_send(port));
         }
@@ -708,7 +704,7 @@ impl Kernel {
             return self.import_once(id, 0).map_or(Carried::Dead, Carried::Right);
         }
         // The first export of a fresh link has id 0; the owner's credit for one message is this side's to assume (see `welcome`).
-        Carried::Right(self.import_new(id, 0, 1, identity))
+        Carried::Right(self.import_new(id, 0, 1, identity, by))
     }
 
     pub(super) fn begin_link(&mut self, socket: OwnedFd) -> Option<u32> {

@@ -9,7 +9,7 @@ use super::super::kernel::{Doomed, Kernel};
 use super::super::message::Right;
 use super::super::port::{Declared, Home, PortId};
 use super::handshake::{self, ASSUMED_CREDIT};
-use super::{Breach, Memory, NO_IDENTITY};
+use super::{Breach, Memory};
 use crate::mach::BOOTSTRAP_SUCCESS;
 
 /// How often in a row a connection may end without an answer before the right dies.
@@ -25,7 +25,7 @@ impl Kernel {
         }
         let link = self.begin_declared(name, socket)?;
         // The first export of a fresh link has id 0 (see `welcome`).
-        let right = self.import_new(link, 0, ASSUMED_CREDIT, None);
+        let right = self.import_new(link, 0, ASSUMED_CREDIT, None, None);
         let declared = Declared { name: name.to_vec(), unreceived: VecDeque::new(), unanswered: 1 };
         self.port_mut(right.port()).declared = Some(Box::new(declared));
         Some(right)
@@ -63,7 +63,7 @@ impl Kernel {
         };
         let unreceived = core::mem::take(&mut declared.unreceived);
         declared.unanswered += 1;
-        self.forget_identity(port);
+        self.forget_mark(port);
         let state = self.port_mut(port);
         (state.home, state.imported) = (Home::Link { link, export: 0 }, 1);
         (state.credits, state.declared) = (ASSUMED_CREDIT, Some(declared));
@@ -99,10 +99,7 @@ impl Kernel {
         }
         declared.unanswered = 0;
         state.credits += answer.credits.saturating_sub(ASSUMED_CREDIT);
-        if answer.identity != NO_IDENTITY && self.known(answer.identity).is_none() {
-            self.port_mut(port).identity = Some(answer.identity);
-            self.links.identities.insert(answer.identity, port);
-        }
+        self.identify_port(port, &answer.identity, None);
         self.fill_free_slots(port);
     }
 

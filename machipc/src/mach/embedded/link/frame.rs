@@ -1,5 +1,6 @@
 //! What goes over a link, as bytes. Everything a peer wrote is checked here or where it is applied; a breach ends the link.
 
+use super::identity::{Identity, NO_IDENTITY};
 use crate::mach::MACH_MSG_SEND_MAX;
 
 /// Length, kind and descriptor count.
@@ -49,14 +50,6 @@ pub(super) const ITEM_BYTES: u32 = 3;
 pub(super) const ITEM_MEMFD: u32 = 4;
 pub(super) const ITEM_PORTS: u32 = 5;
 
-/// What tells a port from every other on the machine: random, made when a send right is first given away, and told only with such a
-/// right. Who knows it holds, or has held, a right to the port, and send rights cannot be taken back; so a right that comes by another way
-/// may be joined with the one that is there.
-pub(in super::super) type Identity = [u8; 16];
-
-/// Stands for no identity: a port without one joins with nothing.
-pub(in super::super) const NO_IDENTITY: Identity = [0; 16];
-
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Frame {
@@ -86,8 +79,9 @@ pub(in super::super) enum Frame {
     Halted { export: u32, serial: u32 },
     /// The holder may go on as before.
     Resume { export: u32 },
-    /// The port's owner waits at the other end of the descriptor; the right goes over to a link between the two.
-    Redirect { export: u32 },
+    /// The port's owner waits at the other end of the descriptor, and is the one of this identity; the right goes over to a link between the
+    /// two.
+    Redirect { export: u32, identity: Identity },
     /// As an introduction to a send right, for a former owner of the port: that many of the sender's send-once rights go with it.
     Refer { export: u32, once: u32 },
     /// The writer has nothing of the peer's and has given it nothing: if that is so on both sides the link may end.
@@ -98,8 +92,8 @@ pub(in super::super) enum Frame {
 
 impl Frame {
     /// The frame's bytes, and how many of them count.
-    pub(super) fn encode(self) -> ([u8; 32], usize) {
-        let none = [0; 16];
+    pub(super) fn encode(self) -> ([u8; 52], usize) {
+        let none = NO_IDENTITY;
         let (kind, fds, export, count, identity) = match self {
             Frame::Release { export, count } => (RELEASE, 0, export, count, none),
             Frame::ReleaseOnce { export } => (RELEASE_ONCE, 0, export, 0, none),
@@ -114,13 +108,13 @@ impl Frame {
             Frame::Halt { export, serial } => (HALT, 0, export, serial, none),
             Frame::Halted { export, serial } => (HALTED, 0, export, serial, none),
             Frame::Resume { export } => (RESUME, 0, export, 0, none),
-            Frame::Redirect { export } => (REDIRECT, 1, export, 0, none),
+            Frame::Redirect { export, identity } => (REDIRECT, 1, export, 0, identity),
             Frame::Refer { export, once } => (REFER, 1, export, once, none),
             Frame::Bye => (BYE, 0, 0, 0, none),
             Frame::Received { export } => (RECEIVED, 0, export, 0, none),
         };
-        let len = if matches!(kind, IDENTITY | THIRD) { 24 } else { 8 };
-        let mut bytes = [0; 32];
+        let len = if matches!(kind, IDENTITY | THIRD | REDIRECT) { 44 } else { 8 };
+        let mut bytes = [0; 52];
         bytes[..8].copy_from_slice(&head(len, kind, fds));
         bytes[8..12].copy_from_slice(&export.to_le_bytes());
         bytes[12..16].copy_from_slice(&count.to_le_bytes());
@@ -133,8 +127,8 @@ impl Frame {
         let mut reader = Reader::new(body);
         let (export, count) = (reader.word()?, reader.word()?);
         let identity = match kind {
-            IDENTITY | THIRD => reader.take(16)?.try_into().ok()?,
-            _ => [0; 16],
+            IDENTITY | THIRD | REDIRECT => reader.take(36)?.try_into().ok()?,
+            _ => NO_IDENTITY,
         };
         if !reader.rest().is_empty() {
             return None;
@@ -153,7 +147,7 @@ impl Frame {
             HALT => Frame::Halt { export, serial: count },
             HALTED => Frame::Halted { export, serial: count },
             RESUME => Frame::Resume { export },
-            REDIRECT => Frame::Redirect { export },
+            REDIRECT => Frame::Redirect { export, identity },
             REFER => Frame::Refer { export, once: count },
             BYE => Frame::Bye,
             RECEIVED => Frame::Received { export },

@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use super::super::kernel::{Doomed, Kernel};
 use super::super::message::{Message, Right};
 use super::super::port::{Home, PortId};
-use super::{Breach, Export, Frame, Halt, Introduced, WAITING_BYTES_MAX, WAITING_FDS_MAX};
+use super::{Breach, Export, Frame, Halt, Identity, Introduced, WAITING_BYTES_MAX, WAITING_FDS_MAX};
 
 impl Kernel {
     // ---- The owner that gives a port away
@@ -192,7 +192,8 @@ impl Kernel {
             let taken = core::mem::take(once);
             link.moved_once -= taken;
         }
-        self.post_with(holder, Frame::Redirect { export: number }, vec![to_holder]);
+        let identity = self.identity_of(port);
+        self.post_with(holder, Frame::Redirect { export: number, identity }, vec![to_holder]);
         self.introduce_socket(owner, export, once, to_owner);
         if self.port(port).imported == 0 {
             // A send-once right of the owner's, which may use the number again.
@@ -298,6 +299,7 @@ impl Kernel {
         &mut self,
         id: u32,
         export: u32,
+        identity: &Identity,
         socket: Option<OwnedFd>,
     ) -> Result<(), Breach> {
         // A right that was given back meanwhile needs no new owner: the socket closes.
@@ -310,6 +312,7 @@ impl Kernel {
             return self.apply_dead(id, export);
         };
         self.settle_halted(port);
+        self.note_next_owner(port, identity);
         let state = self.port_mut(port);
         (state.home, state.escrow, state.declared) = (Home::Link { link: new, export: 0 }, None, None);
         // Credit for one message is this side's to assume (see `welcome`).

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::UCred;
 
 use super::super::message::Sender;
-use super::frame::{Identity, Reader};
+use super::frame::Reader;
+use super::identity::Identity;
 use super::socket;
 use crate::mach::{MACH_PORT_QLIMIT_BASIC, audit_token_t, kern_return_t, security_token_t};
 
@@ -29,7 +30,7 @@ pub(in super::super) const ASSUMED_CREDIT: u32 = MACH_PORT_QLIMIT_BASIC;
 const NAME_MAX: usize = 127;
 
 /// Size of the buffer that a hello or a welcome fits in.
-const PACKET_MAX: usize = 256;
+pub(super) const PACKET_MAX: usize = 256;
 
 /// What the connecting side says.
 pub(in super::super) struct Hello {
@@ -210,7 +211,7 @@ fn parse_welcome(bytes: &[u8]) -> Option<Welcome> {
     let version = reader.word()?;
     let nonce = reader.take(16)?.try_into().ok()?;
     let (code, export, credits) = (reader.word()?, reader.word()?, reader.word()?);
-    let identity = reader.take(16)?.try_into().ok()?;
+    let identity = reader.take(36)?.try_into().ok()?;
     let existing = u64::from_le_bytes(reader.take(8)?.try_into().ok()?);
     (kind & 0xff == u32::from(WELCOME) && version == VERSION).then_some(Welcome {
         nonce,

@@ -10,6 +10,7 @@ mod ending;
 mod frame;
 mod handover;
 pub(super) mod handshake;
+mod identity;
 mod mapping;
 mod moves;
 mod pressure;
@@ -26,7 +27,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
-pub(super) use frame::{Frame, Identity, NO_IDENTITY};
+pub(super) use frame::Frame;
+pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
 pub(super) use ring::Watch;
 pub(super) use transmit::introduction_pair;
 
@@ -351,7 +353,7 @@ impl Link {
     }
 
     fn read_packets(&mut self, up_to_bell: bool) -> Result<bool, Breach> {
-        let mut bytes = [0; 64];
+        let mut bytes = [0; handshake::PACKET_MAX];
         for _ in 0..PACKETS_AT_ONCE {
             match socket::receive(&self.socket, &mut bytes) {
                 Ok(Some(packet)) => {
@@ -461,8 +463,10 @@ pub(super) struct Links {
     /// This task's name for itself.
     pub(super) nonce: Nonce,
     pub(super) handshakes: Slab<Handshake>,
-    /// Ports that have an identity: ours that were given away, and others' that we hold rights to.
-    pub(super) identities: HashMap<Identity, PortId>,
+    /// Ports by their marks: ours that were given away, and others' that we hold rights to. More than one where somebody lies.
+    marks: HashMap<Mark, Vec<PortId>>,
+    /// This process, as others know it.
+    own: Owner,
     slots: Vec<(u32, Option<Box<Link>>)>,
     free: Vec<u32>,
     /// Links to be polled, or no longer: whoever polls looks here when it changes.
@@ -483,11 +487,13 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn new() -> Self {
         let (poller, handshakes) = (None, Slab::new());
+        let nonce = handshake::own_nonce();
         Self {
             poller,
-            nonce: handshake::own_nonce(),
+            nonce,
             handshakes,
-            identities: HashMap::new(),
+            marks: HashMap::new(),
+            own: (rustix::process::getpid().as_raw_nonzero().get() as u32, nonce),
             slots: Vec::new(),
             free: Vec::new(),
             changed: false,

@@ -17,7 +17,7 @@ use super::super::port::{Escrow, Home, Port, PortId};
 use super::super::slab::Slab;
 use super::apply::Fds;
 use super::frame::{self, ASSIGNED, HEAD, MOVE, NO_EXPORT, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, WireRight};
-use super::{Breach, Export, Frame, Halt, Incoming, NO_IDENTITY, RIGHTS_MAX};
+use super::{Breach, Export, Frame, Halt, Identity, Incoming, RIGHTS_MAX};
 use crate::mach::MACH_PORT_QLIMIT_MAX;
 
 /// What remains to be done for a message whose ports move.
@@ -63,7 +63,7 @@ impl Kernel {
             None => WireRight::Null,
         };
         let requests = [wire(self, no_senders), wire(self, port_destroyed)];
-        let identity = self.identity_of(port).unwrap_or_default();
+        let identity = self.identity_of(port);
         let Some(link) = self.links.get_mut(id) else {
             self.resume_holders(port);
             self.doomed.push(Doomed::Port(port));
@@ -157,7 +157,7 @@ impl Kernel {
         let mut reader = Reader::new(body);
         let mut word = || reader.word().ok_or(Breach);
         let (export, held, limit, queued, once) = (word()?, word()?, word()?, word()?, word()?);
-        let identity = reader.take(16).and_then(|bytes| bytes.try_into().ok()).ok_or(Breach)?;
+        let identity: Identity = reader.take(36).and_then(|bytes| bytes.try_into().ok()).ok_or(Breach)?;
         let requests = [reader.right().ok_or(Breach)?, reader.right().ok_or(Breach)?];
         let link = self.links.get_mut(id).ok_or(Breach)?;
         // The id of a receive right that has yet to come is taken, too, although its former owner may have let go of the port.
@@ -173,10 +173,9 @@ impl Kernel {
         {
             return Err(Breach);
         }
-        // Whoever can send to a port knows its identity, so that alone does not turn rights that came from others into this port's.
-        let known = link.imports.get(&held).copied().or_else(|| self.known(identity));
-        let from_peer = |home| matches!(home, Home::Link { link, .. } if self.links.is_same_peer(link, id));
-        let port = match known.filter(|&port| from_peer(self.port(port).home)) {
+        let held = link.imports.get(&held).copied();
+        let mover = self.speaker(id);
+        let port = match held.or_else(|| self.moved_by(&identity, id)) {
             Some(port) => {
                 self.bring_home(port);
                 port
@@ -189,10 +188,7 @@ impl Kernel {
         state.send_rights += 1;
         state.send_once_rights += once;
         state.exports.push((id, export));
-        if identity != NO_IDENTITY && state.identity.is_none() && self.known(identity).is_none() {
-            self.port_mut(port).identity = Some(identity);
-            self.links.identities.insert(identity, port);
-        }
+        self.keep_mark(port, &identity, mover);
         let granted = limit.saturating_sub(queued);
         let assigned =
             Export::Send { port, given: 1, granted, queued, owed: 0, once, moving: queued, halt: Halt::No };

@@ -14,7 +14,7 @@ use super::frame::{
     TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::ring::CAPACITY;
-use super::{Export, Frame, Halt, Identity, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
+use super::{Export, Frame, Halt, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
 pub(super) const INLINE_MEMORY: usize = 16 * 1024;
@@ -247,7 +247,8 @@ impl Kernel {
         link.export_of.insert(port, export);
         self.port_mut(port).exports.push((id, export));
         self.redirect_later(port);
-        if let Some(identity) = self.identity_of(port) {
+        let identity = self.identity_of(port);
+        if identity != NO_IDENTITY {
             self.post(id, Frame::Identity { export, identity });
         }
         WireRight::MineSend { export, credits: limit }
@@ -258,19 +259,6 @@ impl Kernel {
         if matches!(self.port(port).home, Home::Link { .. }) {
             self.doomed.push(Doomed::Redirect(port));
         }
-    }
-
-    /// A local port's identity; made now where it has none. Without randomness it goes without.
-    pub(in super::super) fn identity_of(&mut self, id: PortId) -> Option<Identity> {
-        let port = self.port_mut(id);
-        if port.identity.is_none() && !port.is_dead() {
-            let mut identity = [0; 16];
-            if rustix::rand::getrandom(&mut identity[..], rustix::rand::GetRandomFlags::empty()) == Ok(16) {
-                port.identity = Some(identity);
-                self.links.identities.insert(identity, id);
-            }
-        }
-        self.port(id).identity
     }
 
     pub(super) fn export_once(&mut self, id: u32, port: PortId) -> WireRight {
@@ -320,7 +308,7 @@ impl Kernel {
         fds.push(socket);
         if !once {
             // An owner that gave none cannot be told from others: an identity of no port joins with nothing.
-            let identity = self.port(right.port()).identity.unwrap_or_default();
+            let identity = self.identity_of(right.port());
             self.post(id, Frame::Third { identity });
         }
         if once {
