@@ -24,6 +24,7 @@ const FLOORS: &[&[&str]] = &[
         "registry",
         "reply",
         "scratch",
+        "stream",
         "thread_priority",
     ],
 ];
