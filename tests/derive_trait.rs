@@ -302,3 +302,91 @@ fn errors_can_be_flat_and_streams_stand_beside_the_answer() {
     assert!(matches!(shelf.list(), Err(CallError::Ipc(Error::HostDied { .. }))));
     assert!(matches!(shelf.count(), Err(Error::HostDied { .. })));
 }
+
+mod later {
+    use super::Full;
+    use machipc::{Context, Sink};
+
+    #[machipc::endpoint("com.example.derive.later")]
+    pub trait Later {
+        async fn get(&self, key: &str) -> Option<String>;
+        async fn put(&self, key: String, cx: &Context) -> Result<u32, Full>;
+        async fn touch(&self);
+        async fn watch(&self, prefix: &str, out: Sink<String>);
+        fn at_once(&self, of: u64) -> u64;
+        #[oneway]
+        async fn forget(&self, key: &str);
+    }
+
+    pub struct Slow;
+
+    /// Not ready when it is first asked.
+    async fn pause() {
+        let mut again = true;
+        std::future::poll_fn(|cx| {
+            if std::mem::take(&mut again) {
+                cx.waker().wake_by_ref();
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+    }
+
+    impl Later for Slow {
+        async fn get(&self, key: &str) -> Option<String> {
+            pause().await;
+            (!key.is_empty()).then(|| key.to_owned())
+        }
+        async fn put(&self, key: String, cx: &Context) -> Result<u32, Full> {
+            pause().await;
+            if key.is_empty() { Err(Full { limit: 0 }) } else { Ok(cx.peer().pid()) }
+        }
+        async fn touch(&self) {
+            pause().await;
+        }
+        async fn watch(&self, prefix: &str, out: Sink<String>) {
+            for number in 0..3 {
+                pause().await;
+                out.send(format!("{prefix}{number}")).unwrap();
+            }
+            out.finish().unwrap();
+        }
+        fn at_once(&self, of: u64) -> u64 {
+            of * of
+        }
+        async fn forget(&self, _: &str) {}
+    }
+}
+
+#[test]
+fn asynchronous_methods_are_served_by_an_asynchronous_host() {
+    use later::{LaterClient, LaterMessage, LaterServer, Slow};
+
+    let (tasks, queue) = std::sync::mpsc::channel::<machipc::Task>();
+    let tasks = Mutex::new(tasks);
+    let executor = std::thread::spawn(move || {
+        // One task after the other will do here.
+        for mut task in queue {
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            while task.as_mut().poll(&mut cx).is_pending() {}
+        }
+    });
+    let name = unique("later");
+    let host = Host::<LaterMessage>::builder()
+        .name(&name)
+        .serve_async_on(move |task| tasks.lock().unwrap().send(task).unwrap(), LaterServer::new(Slow))
+        .unwrap();
+    let later = LaterClient::connect_to(&name).unwrap();
+    assert_eq!(later.get("a").unwrap(), Some("a".to_owned()));
+    assert_eq!(later.get("").unwrap(), None);
+    assert_eq!(later.put("k".to_owned()).unwrap(), Ok(std::process::id()));
+    assert_eq!(later.put(String::new()).unwrap(), Err(Full { limit: 0 }));
+    later.forget("a").unwrap();
+    later.touch().unwrap();
+    assert_eq!(later.at_once(12).unwrap(), 144);
+    let watched = later.watch("key ").unwrap().collect::<Result<Vec<_>, _>>();
+    assert_eq!(watched, Ok(vec!["key 0".to_owned(), "key 1".to_owned(), "key 2".to_owned()]));
+    drop((later, host));
+    executor.join().unwrap();
+}

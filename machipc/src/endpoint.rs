@@ -23,7 +23,8 @@ pub use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Pod, Schema,
 };
 pub use crate::{
-    AsyncClient, CallError, Client, ConnectOptions, Context, Error, Host, HostStats, SendError, SendRight,
+    AsyncClient, AsyncHandler, CallError, Client, ConnectOptions, Context, Error, Host, HostStats, SendError,
+    SendRight,
 };
 
 mod field;

@@ -60,29 +60,27 @@ pub fn without_words(message: &DeriveInput) -> DeriveInput {
 /// What serves an implementation.
 pub fn server(service: &Service, enumeration: &DeriveInput, words: &TypeWords) -> TokenStream {
     let Service { item, name, message, server, methods, .. } = service;
-    let borrows = !enumeration.generics.params.is_empty();
-    let owned = if borrows { quote!(#message<'static>) } else { quote!(#message) };
-    let lent = if borrows { quote!(#message<'_>) } else { quote!(#message) };
     let runtime = wrap::runtime(words);
     let private = names::private_module();
     let (visibility, ident) = (&item.vis, &item.ident);
     // The user's trait may have any name.
     let implementation = format_ident!("{}", if ident == "T" { "T_" } else { "T" });
-    let arms = methods.iter().map(|method| arm(service, method, &implementation));
+    let borrows = !enumeration.generics.params.is_empty();
+    let lent = if borrows { quote!(#message<'_>) } else { quote!(#message) };
 
     let endpoint = name.value();
-    let trait_name = names::plain(ident);
-    let message_name = names::plain(message);
+    let (trait_name, message_name) = (names::plain(ident), names::plain(message));
     let what = format!(
         " Serves an implementation of [`{trait_name}`] to the clients of the endpoint `{endpoint}`. Clones share it."
     );
-    let handler = format!(
-        " The handler of a [`Host`]({krate}::Host) of [`{message_name}`] with settings of its own:",
-        krate = runtime.to_string().replace(' ', "").trim_start_matches("::")
-    );
-    let example = format!(" `Host::<{message_name}>::builder().threads(4).bind(server.handler())`.");
-    let handle =
-        format!(" Calls the method that [`{message_name}`] is about, and answers with what it returns.");
+    let how = if service.is_async() {
+        format!(
+            " It is the handler of an asynchronous host: `Host::<{message_name}>::builder().serve_async_on(spawn, server)`."
+        )
+    } else {
+        " Start it with `bind` or `run`, or have a host with settings of its own take its `handler`."
+            .to_owned()
+    };
     let debug = server.to_string();
     let messages = methods.iter().map(|method| {
         let Method { variant, .. } = method;
@@ -91,8 +89,16 @@ pub fn server(service: &Service, enumeration: &DeriveInput, words: &TypeWords) -
         let text = format!("{message_name}::{variant}");
         quote!(#(#conditions)* Self::#variant #rest => #text,)
     });
+    let arms: Vec<TokenStream> = methods.iter().map(|method| arm(service, method, &implementation)).collect();
+    let host = if service.is_async() {
+        asynchronous(service, borrows, &implementation, &arms)
+    } else {
+        blocking(service, borrows, &implementation, &arms)
+    };
     quote! {
         #[doc = #what]
+        #[doc = ""]
+        #[doc = #how]
         #[allow(dead_code)]
         #visibility struct #server<#implementation>(#runtime::#private::Arc<#implementation>);
 
@@ -106,43 +112,13 @@ pub fn server(service: &Service, enumeration: &DeriveInput, words: &TypeWords) -
                     Self(__rt::Arc::new(implementation))
                 }
 
-                #[doc = " Starts a host of the endpoint on a thread of its own."]
-                #[doc = ""]
-                #[doc = " # Errors"]
-                #[doc = " As `Host::bind`: when the name has a host already."]
-                #visibility fn bind(self) -> __rt::Result<__rt::Host<#owned>, __rt::Error> {
-                    __rt::Host::<#owned>::bind(self.handler())
-                }
-
-                #[doc = " Runs a host of the endpoint on this thread, until a method stops it through its context."]
-                #[doc = ""]
-                #[doc = " # Errors"]
-                #[doc = " As `HostBuilder::run`: when the name has a host already."]
-                #visibility fn run(self) -> __rt::Result<__rt::HostStats, __rt::Error> {
-                    __rt::Host::<#owned>::builder().run(self.handler())
-                }
-
-                #[doc = #handler]
-                #[doc = #example]
-                #visibility fn handler(
-                    self,
-                ) -> impl __rt::Fn(#lent, &__rt::Context) + __rt::Send + __rt::Sync + 'static {
-                    move |__message: #lent, __cx: &__rt::Context| self.handle(__message, __cx)
-                }
-
-                #[doc = #handle]
-                #visibility fn handle(&self, message: #lent, cx: &__rt::Context) {
-                    let (__message, __cx) = (message, cx);
-                    match __message {
-                        #(#arms)*
-                    }
-                }
-
                 #[doc = " The implementation."]
                 #visibility fn implementation(&self) -> &__rt::Arc<#implementation> {
                     &self.0
                 }
             }
+
+            #host
 
             /// Which message it is. What is in it is the caller's, and not for every log.
             impl __rt::fmt::Debug for #lent {
@@ -174,6 +150,78 @@ pub fn server(service: &Service, enumeration: &DeriveInput, words: &TypeWords) -
     }
 }
 
+/// How a host with threads handles a message.
+fn blocking(service: &Service, borrows: bool, implementation: &Ident, arms: &[TokenStream]) -> TokenStream {
+    let Service { item, message, server, .. } = service;
+    let (visibility, ident) = (&item.vis, &item.ident);
+    let owned = if borrows { quote!(#message<'static>) } else { quote!(#message) };
+    let lent = if borrows { quote!(#message<'_>) } else { quote!(#message) };
+    let message_name = names::plain(message);
+    let handler =
+        format!(" The handler: `Host::<{message_name}>::builder().threads(4).bind(server.handler())`.");
+    let handle =
+        format!(" Calls the method that [`{message_name}`] is about, and answers with what it returns.");
+    quote! {
+        impl<#implementation: #ident + __rt::Send + __rt::Sync + 'static> #server<#implementation> {
+            #[doc = " Starts a host of the endpoint on a thread of its own."]
+            #[doc = ""]
+            #[doc = " # Errors"]
+            #[doc = " As `Host::bind`: when the name has a host already."]
+            #visibility fn bind(self) -> __rt::Result<__rt::Host<#owned>, __rt::Error> {
+                __rt::Host::<#owned>::bind(self.handler())
+            }
+
+            #[doc = " Runs a host of the endpoint on this thread, until a method stops it through its context."]
+            #[doc = ""]
+            #[doc = " # Errors"]
+            #[doc = " As `HostBuilder::run`: when the name has a host already."]
+            #visibility fn run(self) -> __rt::Result<__rt::HostStats, __rt::Error> {
+                __rt::Host::<#owned>::builder().run(self.handler())
+            }
+
+            #[doc = #handler]
+            #visibility fn handler(
+                self,
+            ) -> impl __rt::Fn(#lent, &__rt::Context) + __rt::Send + __rt::Sync + 'static {
+                move |__message: #lent, __cx: &__rt::Context| self.handle(__message, __cx)
+            }
+
+            #[doc = #handle]
+            #visibility fn handle(&self, message: #lent, cx: &__rt::Context) {
+                let (__message, __cx) = (message, cx);
+                match __message {
+                    #(#arms)*
+                }
+            }
+        }
+    }
+}
+
+/// How an asynchronous host handles a message.
+fn asynchronous(
+    service: &Service,
+    borrows: bool,
+    implementation: &Ident,
+    arms: &[TokenStream],
+) -> TokenStream {
+    let Service { item, message, server, .. } = service;
+    let ident = &item.ident;
+    let owned = if borrows { quote!(#message<'static>) } else { quote!(#message) };
+    let lent = if borrows { quote!(#message<'__m>) } else { quote!(#message) };
+    quote! {
+        impl<#implementation> __rt::AsyncHandler<#owned> for #server<#implementation>
+        where
+            #implementation: #ident + __rt::Send + __rt::Sync + 'static,
+        {
+            async fn handle<'__m>(&self, __message: #lent, __cx: &'__m __rt::Context) {
+                match __message {
+                    #(#arms)*
+                }
+            }
+        }
+    }
+}
+
 /// The call of a method, for its message.
 fn arm(service: &Service, method: &Method, implementation: &Ident) -> TokenStream {
     let (service, message) = (&service.item.ident, &service.message);
@@ -194,7 +242,8 @@ fn arm(service: &Service, method: &Method, implementation: &Ident) -> TokenStrea
     let reply = answer.is_some().then(|| quote!(reply: __reply));
     let fields: Vec<TokenStream> = fields.chain(reply).collect();
     let pattern = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
-    let call = quote!(<#implementation as #service>::#ident(&self.0 #(, #arguments)*));
+    let wait = method.is_async.then(|| quote!(.await));
+    let call = quote!(<#implementation as #service>::#ident(&self.0 #(, #arguments)*)#wait);
     let call = match answer {
         // The caller gets its end of the stream with the answer, and the method may go on until the stream ends.
         Some(answer) if rules::is_unit(answer) && method.only_streams_back() => {

@@ -36,6 +36,7 @@ pub struct Method {
     /// The attributes that the variant has too.
     pub attributes: Vec<Attribute>,
     pub parameters: Vec<Parameter>,
+    pub is_async: bool,
     /// What it returns; `None` for one that nobody waits for.
     pub answer: Option<Type>,
 }
@@ -79,6 +80,11 @@ pub enum Parameter {
 }
 
 impl Service<'_> {
+    /// Whether it takes an asynchronous host: one method is `async`.
+    pub fn is_async(&self) -> bool {
+        self.methods.iter().any(|method| method.is_async)
+    }
+
     /// Whether some methods may be left out yet: then only the derive sees which enum it is.
     fn is_conditional(&self) -> bool {
         self.methods.iter().any(|method| method.conditions().next().is_some())

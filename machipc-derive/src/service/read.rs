@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use proc_macro2::Span;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, FnArg, Ident, ItemTrait, LitStr, Meta, PatType, Token, TraitItem, TraitItemFn};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, FnArg, Ident, ItemTrait, LitStr, Meta, PatType, ReturnType, Signature, Token, TraitItem,
+    TraitItemFn,
+};
 
 use super::{Method, Parameter, Service, rules};
 use crate::attr::{FieldWords, Place, TypeWords, VariantWords};
@@ -59,6 +63,7 @@ impl Method {
         let parameters = parameters.collect();
         let answer = rules::answer(&item.sig, is_one_way, report);
         let answer = if is_one_way { None } else { Some(answer.unwrap_or_else(|| syn::parse_quote!(()))) };
+        let is_async = spell_out_future(&mut item.sig);
         let ident = item.sig.ident.clone();
         let variant =
             words.variant.as_ref().map(|word| word.value.clone()).or_else(|| names::variant(&ident));
@@ -75,7 +80,7 @@ impl Method {
         let since = words.since.as_ref().map(|word| &word.tokens);
         let method: Meta = syn::parse_quote_spanned!(ident.span()=> method = #ident);
         attributes.extend(attribute(id.into_iter().chain(since).chain([&method])));
-        Some(Self { ident, variant, attributes, parameters, answer })
+        Some(Self { ident, variant, attributes, parameters, is_async, answer })
     }
 }
 
@@ -105,6 +110,21 @@ impl Parameter {
         let name = name.filter(|_| is_sendable)?;
         Some(Self::Field { name, ty: parameter.ty.clone(), words: attribute(&given).into_token_stream() })
     }
+}
+
+/// Writes what `async` stands for, so that it can be said that any thread may go on with the future. An implementation has its `async fn`
+/// all the same. Says whether the method was one.
+fn spell_out_future(method: &mut Signature) -> bool {
+    let Some(keyword) = method.asyncness.take() else { return false };
+    let output = match &method.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, ty) => ty.to_token_stream(),
+    };
+    let span = keyword.span();
+    method.output = syn::parse_quote_spanned! {
+        span=> -> impl ::core::future::Future<Output = #output> + ::core::marker::Send
+    };
+    true
 }
 
 /// Takes `#[oneway]` off the method; says whether it was there.

@@ -42,13 +42,7 @@ pub fn service(item: &ItemTrait, report: &Report) {
 
 /// A method but for its parameters and what it returns.
 pub fn method(method: &TraitItemFn, report: &Report) {
-    let Signature { asyncness, unsafety, abi, generics, .. } = &method.sig;
-    if let Some(keyword) = asyncness {
-        report.at(
-            keyword,
-            "an asynchronous method needs an asynchronous host, which is yet to come: remove `async`",
-        );
-    }
+    let Signature { unsafety, abi, generics, .. } = &method.sig;
     if let Some(keyword) = unsafety {
         report.at(keyword, "a client cannot keep promises about the host's memory: remove `unsafe`");
     }

@@ -449,6 +449,8 @@ const _: () = {
     }
 };
 /// Serves an implementation of [`Store`] to the clients of the endpoint `com.example.golden.service`. Clones share it.
+///
+/// Start it with `bind` or `run`, or have a host with settings of its own take its `handler`.
 #[allow(dead_code)]
 pub struct StoreServer<T>(::machipc::__private_0_1::Arc<T>);
 #[allow(deprecated, dead_code, elided_lifetimes_in_paths)]
@@ -459,6 +461,12 @@ const _: () = {
         pub fn new(implementation: T) -> Self {
             Self(__rt::Arc::new(implementation))
         }
+        /// The implementation.
+        pub fn implementation(&self) -> &__rt::Arc<T> {
+            &self.0
+        }
+    }
+    impl<T: Store + __rt::Send + __rt::Sync + 'static> StoreServer<T> {
         /// Starts a host of the endpoint on a thread of its own.
         ///
         /// # Errors
@@ -473,8 +481,7 @@ const _: () = {
         pub fn run(self) -> __rt::Result<__rt::HostStats, __rt::Error> {
             __rt::Host::<StoreMessage<'static>>::builder().run(self.handler())
         }
-        /// The handler of a [`Host`](machipc::Host) of [`StoreMessage`] with settings of its own:
-        /// `Host::<StoreMessage>::builder().threads(4).bind(server.handler())`.
+        /// The handler: `Host::<StoreMessage>::builder().threads(4).bind(server.handler())`.
         pub fn handler(
             self,
         ) -> impl __rt::Fn(StoreMessage<'_>, &__rt::Context) + __rt::Send + __rt::Sync + 'static {
@@ -505,10 +512,6 @@ const _: () = {
                 }
                 StoreMessage::Clear => <T as Store>::clear(&self.0),
             }
-        }
-        /// The implementation.
-        pub fn implementation(&self) -> &__rt::Arc<T> {
-            &self.0
         }
     }
     /// Which message it is. What is in it is the caller's, and not for every log.
