@@ -167,7 +167,7 @@ pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;
 pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender};
 pub use reply::{Reply, ReplyValue};
-pub use stream::{Sink, Source, StreamError, stream, stream_with};
+pub use stream::{AsyncSink, AsyncSource, Sink, Source, StreamError, stream, stream_with};
 pub use thread_priority::ThreadPriority;
 /// The crate whose derives plain data needs: see [`pod`](macro@pod).
 #[doc(no_inline)]

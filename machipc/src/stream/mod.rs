@@ -1,5 +1,6 @@
 //! Streams: many values one after the other, from whoever has the [`Sink`] to whoever has the [`Source`].
 
+mod asynchronous;
 mod error;
 mod sink;
 mod source;
@@ -8,6 +9,7 @@ mod wire;
 use crate::error::Error;
 use crate::port::{MachError, ReceiveRight};
 
+pub use asynchronous::{AsyncSink, AsyncSource};
 pub use error::StreamError;
 pub use sink::Sink;
 pub use source::Source;

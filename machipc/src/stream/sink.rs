@@ -12,7 +12,7 @@ use crate::reply::ReplyValue;
 use crate::scratch;
 
 use super::wire::{FAIL_ID, FINISH_ID, ITEM_ID};
-use super::{STREAM, failed};
+use super::{AsyncSink, STREAM, failed};
 
 /// The end of a [stream](crate::stream()) that items are put into. As a field of a message it moves to the receiver, who then sends to
 /// whoever has the [`Source`](crate::Source).
@@ -133,6 +133,20 @@ impl<T, E> Sink<T, E> {
     #[must_use]
     pub fn with_deadline(self, deadline: impl Into<Option<Duration>>) -> Self {
         Self { deadline: deadline.into(), ..self }
+    }
+
+    /// The sink for tasks: what waits for room does not block the thread.
+    pub fn into_async(self) -> AsyncSink<T, E> {
+        AsyncSink::new(self)
+    }
+
+    /// How long an item may wait for room; `None` is for as long as the source lives.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    pub(super) fn right(&self) -> &SendRight<()> {
+        &self.right
     }
 
     fn send_by(&self, item: T, deadline: Deadline, after: Option<Duration>) -> Result<(), SendError<T>>

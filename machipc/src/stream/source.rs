@@ -12,7 +12,7 @@ use crate::reply::ReplyValue;
 use crate::scratch;
 
 use super::wire::{self, Came};
-use super::{StreamError, failed};
+use super::{AsyncSource, StreamError, failed};
 
 /// The end of a [stream](crate::stream()) that items are taken out of: an iterator, which waits for each of them. As a field of a
 /// message it moves to the receiver, with the items that are on their way.
@@ -69,6 +69,19 @@ impl<T: ReplyValue, E: ReplyValue> Source<T, E> {
     /// The next item, waiting for it up to `timeout`: [`StreamError::TimedOut`] then, after which the stream goes on.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<T, StreamError<E>>> {
         self.receive(Deadline::after(timeout))
+    }
+
+    /// The source for tasks: what waits for items does not block the thread.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] and [`Error::Mach`] when what waits for items could not be started.
+    pub fn into_async(self) -> Result<AsyncSource<T, E>, Error> {
+        AsyncSource::new(self)
+    }
+
+    /// The port, unless the stream has ended, and how many items came.
+    pub(super) fn into_parts(self) -> (Option<ReceiveRight<()>>, u64) {
+        (self.port, self.received)
     }
 
     fn receive(&mut self, deadline: Deadline) -> Option<Result<T, StreamError<E>>> {
