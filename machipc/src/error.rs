@@ -265,14 +265,37 @@ pub struct SendError<T> {
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone)]
 pub enum CallError<E> {
     /// The host's own error.
-    #[error("{0}")]
     Host(E),
     /// The call was not answered.
-    #[error(transparent)]
-    Ipc(#[from] Error),
+    Ipc(Error),
+}
+
+impl<E: fmt::Debug> fmt::Display for CallError<E> {
+    // A message can be shown to users or not; what all of them can have is a `Debug` form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(error) => write!(f, "the host answered with an error: {error:?}"),
+            Self::Ipc(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug> std::error::Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Host(_) => None,
+            Self::Ipc(error) => std::error::Error::source(error),
+        }
+    }
+}
+
+impl<E> From<Error> for CallError<E> {
+    fn from(error: Error) -> Self {
+        Self::Ipc(error)
+    }
 }
 
 impl Error {

@@ -281,7 +281,8 @@ pub use machipc_derive::MachMessage;
 ///
 /// So a host that answers such a request answers before the sink's window is full, or the caller does not read yet. The window is 64
 /// items; the caller can [change](crate::Source::set_window) it, or make the stream with [`stream_with`](crate::stream_with) and the message
-/// by hand. Inside another type, as in `Option<Sink<T>>`, an end of a stream is a field like any other. Its items are owned.
+/// by hand. Inside another type, as in `Option<Sink<T>>`, an end of a stream is a field like any other. Its items are owned. In tasks,
+/// [`Source::into_async`](crate::Source::into_async) and [`Sink::into_async`](crate::Sink::into_async) make ends that do not block.
 ///
 /// # The trait form
 ///
@@ -361,7 +362,7 @@ pub use machipc_derive::MachMessage;
 /// | the trait | As it was written, without the macro's words. |
 /// | `StoreMessage<'a>` | The enum. Its `Debug` form is the variant's name. |
 /// | `StoreClient` | [The client](#the-client) of the enum. It does not implement the trait, since its calls can fail. |
-/// | `StoreServer<T>` | Serves an implementation: `new(implementation)` or `from(Arc<T>)`, then `bind()` or `run()` as [`Host`](crate::Host) has them, or `handler()` for a host with settings of its own. |
+/// | `StoreServer<T>` | Serves an implementation: `new(implementation)` or `from(Arc<T>)`, then `bind()` or `run()` as [`Host`](crate::Host) has them, or `handler()` for a host with settings of its own; for [asynchronous methods](crate::AsyncHandler) it is the handler itself. |
 ///
 /// **A method is a request**, also when it returns nothing: then the caller learns that it was done, and of whatever kept it from being done.
 /// `#[oneway]` on a method makes it a message that nobody waits for. That is faster and tells the caller nothing, so that it is what has to
@@ -369,6 +370,32 @@ pub use machipc_derive::MachMessage;
 ///
 /// **Errors of the method's own**: `-> Result<T, E>` travels as a `Reply<Result<T, E>>`, and the client's method returns
 /// `Result<Result<T, E>, Error>`, or one [flat error](#errors).
+///
+/// **Asynchronous methods**: with an `async fn` among the methods, `StoreServer` is the handler of an
+/// [asynchronous host](crate::HostBuilder::serve_async_on) instead: `Host::<StoreMessage>::builder().serve_async_on(spawn, server)`. Each call is
+/// a task. The futures are `Send`, and may borrow from the message across an `await`; a method without `async` holds up its task's thread.
+///
+/// ```
+/// # use machipc::Host;
+/// #[machipc::endpoint("com.example.words")]
+/// pub trait Words {
+///     async fn meaning(&self, word: &str) -> Option<String>;
+/// }
+///
+/// struct Dictionary;
+///
+/// # async fn look_up(word: &str) -> Option<String> { Some(word.to_owned()) }
+/// impl Words for Dictionary {
+///     async fn meaning(&self, word: &str) -> Option<String> {
+///         look_up(word).await
+///     }
+/// }
+///
+/// # fn spawn(task: machipc::Task) {}
+/// fn serve() -> Result<Host<WordsMessage<'static>>, machipc::Error> {
+///     Host::<WordsMessage>::builder().serve_async_on(spawn, WordsServer::new(Dictionary))
+/// }
+/// ```
 ///
 /// **Streams**: a method that takes a `Sink` and returns nothing is answered before it runs, so that the caller reads while it feeds the
 /// stream, until it returns: `fn watch(&self, prefix: &str, out: Sink<Event>)`. It keeps one of the host's threads for that long; to let

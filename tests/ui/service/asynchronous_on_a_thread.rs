@@ -1,0 +1,17 @@
+#[machipc::endpoint("com.example.kv")]
+trait Kv {
+    async fn count(&self) -> u32;
+}
+
+struct Store;
+
+impl Kv for Store {
+    async fn count(&self) -> u32 {
+        7
+    }
+}
+
+fn main() -> Result<(), machipc::Error> {
+    KvServer::new(Store).run()?;
+    Ok(())
+}
