@@ -1,4 +1,11 @@
 //! Credit: how many messages a peer may send to a port before one of its own has been received.
+//!
+//! Every process that holds a right has credit for as many messages as the port's limit. Mach's limit is for all senders together; here it is
+//! for each process, and a queue holds at most the limit for each process that sends (and no peer more than `HELD_MAX` bytes in all).
+//! Credit out of a budget that all holders share would keep to the letter of it, and was decided against: of the usual limit of 5, more than
+//! five holders would have credit for one message each and could send no second one before the first is received, with a frame and often a
+//! wake-up for each; and what idle holders do not use would have to be asked back, which wakes them, when another one sends. What the limit is
+//! for holds either way: a sender is slowed to the receiver's pace, and no sender by another one.
 
 use super::super::kernel::Kernel;
 use super::super::message::Message;

@@ -21,6 +21,9 @@ use super::super::message::{Message, Right};
 use super::super::port::{Home, PortId};
 use super::{Breach, Export, Frame, Halt, Identity, Introduced, WAITING_BYTES_MAX, WAITING_FDS_MAX};
 
+/// Holders of one port that are told at once. Their connections all wait at the new owner until the port is there.
+const TOLD_AT_ONCE: usize = 512;
+
 impl Kernel {
     // ---- The owner that gives a port away
 
@@ -140,6 +143,7 @@ impl Kernel {
             return;
         }
         self.pass_handshakes_on(port, owner, export);
+        let mut told = 0;
         // What came by them before is to go first.
         let passed_on = self.port(port).queue.is_empty();
         for (holder, number) in self.port(port).exports.clone() {
@@ -159,7 +163,11 @@ impl Kernel {
             }
             match halt {
                 Halt::No => self.ask_to_halt(holder, number),
-                Halt::Halted if passed_on => self.redirect(port, (holder, number), (owner, export), once),
+                Halt::Halted if passed_on && told == TOLD_AT_ONCE => return self.redirect_later_on(port),
+                Halt::Halted if passed_on => {
+                    self.redirect(port, (holder, number), (owner, export), once);
+                    told += 1;
+                }
                 _ => {}
             }
         }
@@ -175,10 +183,7 @@ impl Kernel {
         let full =
             |link: Option<&mut super::Link>| link.is_some_and(|l| l.waiting_fds >= WAITING_FDS_MAX / 2);
         if full(self.links.get_mut(holder)) || full(self.links.get_mut(owner)) {
-            if !self.links.unredirected.contains(&port) {
-                self.links.unredirected.push(port);
-            }
-            return;
+            return self.redirect_later_on(port);
         }
         let pair = super::transmit::introduction_pair();
         let Some(link) = self.links.get_mut(holder) else { return };
@@ -201,6 +206,12 @@ impl Kernel {
         }
         for _ in 0..once.unwrap_or(0) {
             self.spend_send_once(port);
+        }
+    }
+
+    fn redirect_later_on(&mut self, port: PortId) {
+        if !self.links.unredirected.contains(&port) {
+            self.links.unredirected.push(port);
         }
     }
 
