@@ -165,7 +165,7 @@ pub use host::{AsyncHandler, Host, HostBuilder, HostStats, PeerPolicy, Task};
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
 pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;
-pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender};
+pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender, Waiting};
 pub use reply::{Reply, ReplyValue};
 pub use stream::{AsyncSink, AsyncSource, Sink, Source, StreamError, stream, stream_with};
 pub use thread_priority::ThreadPriority;

@@ -658,6 +658,20 @@ pub unsafe fn readiness_close(descriptor: core::ffi::c_int) -> kern_return_t {
     unsafe { imp::readiness_close(descriptor) }
 }
 
+/// Sets how this task's threads wait for messages and for room from now on: [`WAIT_ADAPTIVELY`](super::WAIT_ADAPTIVELY), the default,
+/// [`WAIT_ASLEEP`](super::WAIT_ASLEEP) or [`WAIT_POLLING`](super::WAIT_POLLING). Not a call of Mach's: where the kernel does the waiting it is
+/// without effect. Other values mean the default.
+#[inline]
+pub fn set_waiting(way: u32) {
+    imp::set_waiting(way);
+}
+
+/// How this task's threads wait: what [`set_waiting`] has set, or [`WAIT_ADAPTIVELY`](super::WAIT_ADAPTIVELY).
+#[inline]
+pub fn waiting() -> u32 {
+    imp::waiting()
+}
+
 /// What a return code means, in words.
 #[inline]
 pub fn mach_error_string(code: kern_return_t) -> &'static str {

@@ -17,6 +17,8 @@
 //! 7. **Received memory** belongs to the receiver until `vm_deallocate`; what was sent is a snapshot.
 //! 8. **Readiness**: the calls `readiness_*` are not Mach's. They stand for what each system has to wait for messages and
 //!    for files at once; [`readiness_open`] says how they are used.
+//! 9. **Waiting**: [`set_waiting`] is not Mach's either. It chooses between delay and processor time, and changes nothing
+//!    else.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.

@@ -437,3 +437,10 @@ structs! {
     mach_notification_t: 36, 4 { not_header @ 0, NDR @ 24, not_value @ 32 }
     mach_port_destroyed_notification_t: 40, 4 { not_header @ 0, not_body @ 24, not_port @ 28 }
 }
+
+/// [`set_waiting`](super::set_waiting): watch for a moment, where that pays, then sleep.
+pub const WAIT_ADAPTIVELY: u32 = 0;
+/// [`set_waiting`](super::set_waiting): sleep at once.
+pub const WAIT_ASLEEP: u32 = 1;
+/// [`set_waiting`](super::set_waiting): watch and do not sleep.
+pub const WAIT_POLLING: u32 = 2;

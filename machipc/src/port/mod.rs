@@ -49,6 +49,7 @@ mod sender;
 mod sys;
 #[cfg(test)]
 mod traps;
+mod waiting;
 
 pub use buffer::MessageBuffer;
 pub use deadline::Deadline;
@@ -67,6 +68,7 @@ pub use right_array::{Right, RightArray};
 pub use send_once_right::SendOnceRight;
 pub use send_right::SendRight;
 pub use sender::Sender;
+pub use waiting::Waiting;
 
 /// What messages can be received from: a [`ReceiveRight`] or a [`PortSet`].
 pub trait ReceiveFrom: sealed::Sealed {

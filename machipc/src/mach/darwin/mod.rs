@@ -186,6 +186,13 @@ pub(super) fn mach_error_string(code: kern_return_t) -> &'static str {
     words.to_str().unwrap_or("unknown error")
 }
 
+/// The kernel waits, as it sees fit.
+pub(super) fn set_waiting(_way: u32) {}
+
+pub(super) fn waiting() -> u32 {
+    super::WAIT_ADAPTIVELY
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::*, foreign};

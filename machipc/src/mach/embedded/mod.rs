@@ -700,6 +700,14 @@ pub(super) unsafe fn readiness_close(descriptor: c_int) -> kern_return_t {
     code(on_task(TASK_SELF, |kernel| kernel.close_readiness(descriptor)))
 }
 
+pub(super) fn set_waiting(way: u32) {
+    poll::WAITING.store(way, core::sync::atomic::Ordering::Relaxed);
+}
+
+pub(super) fn waiting() -> u32 {
+    poll::WAITING.load(core::sync::atomic::Ordering::Relaxed)
+}
+
 /// Sets `errno` and returns -1.
 fn fail(error: rustix::io::Errno) -> c_int {
     // SAFETY: the signature is the C library's; the call has no preconditions.

@@ -18,6 +18,7 @@ use super::kernel::Kernel;
 use super::link::Watch;
 use super::task::Task;
 use super::wait::{Parker, Woken};
+use crate::mach::{WAIT_ADAPTIVELY, WAIT_ASLEEP, WAIT_POLLING};
 
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,9 @@ const SPIN_PROBE: u64 = 64;
 const DRAINS_PER_POLL: u32 = 128;
 /// How many looks at the rings pass between two at the clock.
 const ROUNDS_PER_CLOCK: u32 = 32;
+
+/// How threads wait, as [`set_waiting`](crate::mach::set_waiting) has it.
+pub(super) static WAITING: AtomicU32 = AtomicU32::new(WAIT_ADAPTIVELY);
 
 /// What polls the sockets of links, listeners and handshakes.
 pub(super) struct Poller {
@@ -212,7 +216,8 @@ impl Poller {
                 // The clock costs more than a look at the rings, and most waits that are worth it end before it is asked.
                 if rounds.is_multiple_of(ROUNDS_PER_CLOCK) {
                     let began = *began.get_or_insert_with(Instant::now);
-                    if began.elapsed() >= self.spin_budget() {
+                    // Who polls for ever does so on the general way, which knows the deadline.
+                    if began.elapsed() >= self.spin_budget().min(SPIN_MAX) {
                         self.spun.store(true, Ordering::Relaxed);
                         return false;
                     }
@@ -227,6 +232,11 @@ impl Poller {
 
     /// Whether a peer may run while this thread spins: one that was last seen on this processor would only be kept from it.
     fn pays_to_watch(&self) -> bool {
+        match WAITING.load(Ordering::Relaxed) {
+            WAIT_ASLEEP => return false,
+            WAIT_POLLING => return true,
+            _ => {}
+        }
         let own = rustix::thread::sched_getcpu() as u32;
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         watches.iter().for_each(Watch::tell_processor);
@@ -259,6 +269,9 @@ impl Poller {
     /// How long the leader spins before it sleeps. Where spinning has failed it is cut short, and tried in full now and then: the other side
     /// may have begun to spin too, or the machine may have a processor to spare again.
     fn spin_budget(&self) -> Duration {
+        if WAITING.load(Ordering::Relaxed) == WAIT_POLLING {
+            return Duration::MAX;
+        }
         let probe = self.leads.load(Ordering::Relaxed).is_multiple_of(SPIN_PROBE);
         match self.failures.load(Ordering::Relaxed).checked_sub(SPIN_PATIENCE) {
             Some(failures) if !probe => SPIN_MAX / 2_u32.pow((failures / FAILED + 1).min(6)),
@@ -413,7 +426,7 @@ impl Task {
 
     /// Watches the rings for a while. Returns true once the parker is notified.
     fn spin(&self, poller: &Poller, parker: &Parker, deadline: Option<Instant>) -> bool {
-        if poller.spun.swap(false, Ordering::Relaxed) {
+        if poller.spun.swap(false, Ordering::Relaxed) && WAITING.load(Ordering::Relaxed) != WAIT_POLLING {
             return false;
         }
         let budget = poller.spin_budget();
@@ -537,6 +550,9 @@ impl Task {
                     self.hear_sockets(poller);
                 } else if poller.try_lead() {
                     self.lead_for_all(poller);
+                } else {
+                    // A leader that polls for ever.
+                    self.hear_sockets(poller);
                 }
             }
             before = poller.activity();
