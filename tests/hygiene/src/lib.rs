@@ -31,4 +31,6 @@ mod service;
 mod tests;
 
 pub use ordinary::{Kv, KvClient, Put, Sample};
-pub use service::{Store, StoreClient, StoreMessage, StoreServer};
+pub use service::{
+    Later, LaterClient, LaterMessage, LaterServer, Store, StoreClient, StoreMessage, StoreServer,
+};

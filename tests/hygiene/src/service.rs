@@ -38,3 +38,17 @@ pub trait Store {
 
 #[cfg(test)]
 pub(crate) use names::{T, TClient, TMessage, TServer};
+
+/// With streams, one error, and futures.
+#[::ipc::endpoint("com.example.hygiene.later", crate = ::ipc, flat_errors)]
+pub trait Later {
+    /// Streams back.
+    fn watch(&self, prefix: &str, out: ::ipc::Sink<u32>) -> ::std::result::Result<u8, u16>;
+    /// Is streamed to.
+    fn store(&self, parts: ::ipc::Source<u32, u8>) -> u64;
+    /// Takes its time.
+    async fn sleep(&self, time: u64) -> ::std::result::Result<(), u16>;
+    /// As well, and nobody waits.
+    #[oneway]
+    async fn wake(&self);
+}
