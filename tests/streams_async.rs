@@ -36,9 +36,15 @@ fn one_thread_feeds_and_reads_a_stream() {
 
 #[test]
 fn a_future_that_is_dropped_loses_nothing_that_was_sent() {
-    let (sink, source) = stream_with::<u32, String>(1).unwrap();
+    let (sink, source) = stream::<u32>().unwrap();
     let mut source = source.into_async().unwrap();
     assert_eq!(block_on(poll_immediate(source.next())), None);
+    sink.send(1).unwrap();
+    assert_eq!(block_on(source.next()), Some(Ok(1)));
+
+    // Nothing is taken out for a source that nobody has waited for, so that the window stays full.
+    let (sink, source) = stream_with::<u32, String>(1).unwrap();
+    let mut source = source.into_async().unwrap();
     sink.send(1).unwrap();
     let mut sink = sink.into_async();
     {

@@ -16,6 +16,8 @@ use super::{STREAM, Sink, Source, StreamError, failed};
 
 /// A [`Source`] for tasks, on any executor. Made by [`Source::into_async`].
 ///
+/// While a task waits for it, an item that comes is taken out of the window for that task: one more than the window may be sent then.
+///
 /// ```
 /// # async fn read(source: machipc::Source<String>) -> Result<(), Box<dyn std::error::Error>> {
 /// let mut source = source.into_async()?;
