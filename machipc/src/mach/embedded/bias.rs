@@ -11,30 +11,35 @@
 
 use core::cell::{Cell, UnsafeCell};
 use core::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, compiler_fence};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
-use rustix::thread::{MembarrierCommand, futex, membarrier};
+use system::{AtomicBool, AtomicPtr, AtomicU32, Mutex, MutexGuard, OWN, STREAK};
 
-/// So many times in a row a thread takes the lock before it owns it.
-const STREAK: u32 = 1024;
-/// Where the system refuses the barrier that it has promised, this long is waited instead: no processor holds a store back for as long.
-const DRAINED: Duration = Duration::from_millis(10);
-
-const NOBODY: u64 = 0;
+/// A thread's word that says whether it is inside as the owner. Each owner has its own: one that has looked whether it is the owner, and only
+/// stores after another thread has become it, must not say anything about that one.
+///
+/// A thread is inside one lock at a time.
+struct Place {
+    inside: AtomicU32,
+}
 
 const OUTSIDE: u32 = 0;
 const INSIDE: u32 = 1;
+
+/// The place of threads that have never owned a lock: only its address counts, and nobody has it.
+static NO_PLACE: u64 = 0;
+
+fn no_place() -> *mut Place {
+    (&raw const NO_PLACE).cast_mut().cast()
+}
 
 /// See the module's page.
 ///
 /// Invariant: who refers to `value` holds `streak`, or is the owner and has found itself so after it stored `INSIDE`.
 pub(super) struct BiasedMutex<T> {
-    /// The thread that owns the lock.
-    owner: AtomicU64,
-    /// Whether the owner is inside.
-    inside: AtomicU32,
+    /// The place of the thread that owns the lock, or null. Places live for ever.
+    owner: AtomicPtr<Place>,
     /// Whether threads may own the lock: the system knows the barrier, and this process has asked for it.
     able: AtomicBool,
     streak: Mutex<Streak>,
@@ -43,7 +48,8 @@ pub(super) struct BiasedMutex<T> {
 
 /// Who took the lock last, and how often in a row.
 struct Streak {
-    thread: u64,
+    /// Address of something of the thread's own. Another thread that has it after that one's end may well go on with its streak.
+    thread: usize,
     length: u32,
 }
 
@@ -53,62 +59,65 @@ unsafe impl<T: Send> Sync for BiasedMutex<T> {}
 impl<T> BiasedMutex<T> {
     pub(super) fn new(value: T) -> Self {
         Self {
-            owner: AtomicU64::new(NOBODY),
-            inside: AtomicU32::new(OUTSIDE),
+            owner: AtomicPtr::new(core::ptr::null_mut()),
             able: AtomicBool::new(false),
-            streak: Mutex::new(Streak { thread: NOBODY, length: 0 }),
+            streak: Mutex::new(Streak { thread: 0, length: 0 }),
             value: UnsafeCell::new(value),
         }
     }
 
     /// Lets threads own the lock from now on, where the system can do what that takes. With many threads this may take milliseconds.
     pub(super) fn allow_owners(&self) {
-        let able = membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok();
-        self.able.store(able, Ordering::Relaxed);
+        self.able.store(system::register(), Ordering::Relaxed);
     }
 
     /// Takes the lock, waiting for it if need be. A thread that panicked inside leaves what is there.
     #[inline]
     pub(super) fn lock(&self) -> Guard<'_, T> {
-        let own = own_number();
+        let own = OWN.with(Cell::get);
         if self.owner.load(Ordering::Relaxed) == own {
-            self.inside.store(INSIDE, Ordering::Relaxed);
+            // SAFETY: an owner's place is a place, and lives for ever.
+            let place = unsafe { &*own };
+            place.inside.store(INSIDE, Ordering::Relaxed);
             // For the processor, the partner in `dispossess` stands for a barrier here.
-            compiler_fence(Ordering::SeqCst);
+            system::light_barrier();
             if self.owner.load(Ordering::Relaxed) == own {
                 return Guard { lock: self, held: None };
             }
-            self.leave();
+            self.leave(place);
         }
-        self.lock_as_mutex(own)
+        self.lock_as_mutex()
     }
 
     /// The owner, or who was it until now, goes outside.
-    fn leave(&self) {
+    fn leave(&self, place: &Place) {
         // Release meets the Acquire in `dispossess`.
-        self.inside.store(OUTSIDE, Ordering::Release);
+        place.inside.store(OUTSIDE, Ordering::Release);
         // As in `lock`: either this sees that the ownership has been taken away, or the barrier has made the store visible.
-        compiler_fence(Ordering::SeqCst);
-        if self.owner.load(Ordering::Relaxed) != own_number() {
-            let _ = futex::wake(&self.inside, futex::Flags::PRIVATE, 1);
+        system::light_barrier();
+        if !core::ptr::eq(self.owner.load(Ordering::Relaxed), place) {
+            system::wake(&place.inside);
         }
     }
 
     #[cold]
-    fn lock_as_mutex(&self, own: u64) -> Guard<'_, T> {
+    fn lock_as_mutex(&self) -> Guard<'_, T> {
         let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.owner.load(Ordering::Relaxed) != NOBODY {
-            self.dispossess();
+        let owner = self.owner.load(Ordering::Relaxed);
+        // SAFETY: an owner's place lives for ever.
+        if let Some(owner) = unsafe { owner.as_ref() } {
+            self.dispossess(owner);
         }
-        if streak.thread != own {
-            *streak = Streak { thread: own, length: 0 };
+        let thread = OWN.with(|own| (&raw const *own).addr());
+        if streak.thread != thread {
+            *streak = Streak { thread, length: 0 };
         }
         streak.length += 1;
         if streak.length >= STREAK {
             streak.length = 0;
             if self.able.load(Ordering::Relaxed) {
                 // It counts from the next time on: who would take it away waits for `streak` first.
-                self.owner.store(own, Ordering::Relaxed);
+                self.owner.store(system::own_place(), Ordering::Relaxed);
             }
         }
         Guard { lock: self, held: Some(streak) }
@@ -116,35 +125,147 @@ impl<T> BiasedMutex<T> {
 
     /// Takes the ownership away and waits until who had it is outside. Only who holds `streak` calls this, so nobody becomes owner
     /// meanwhile.
-    fn dispossess(&self) {
-        self.owner.store(NOBODY, Ordering::Relaxed);
-        if membarrier(MembarrierCommand::PrivateExpedited).is_err() {
+    fn dispossess(&self, owner: &Place) {
+        self.owner.store(core::ptr::null_mut(), Ordering::Relaxed);
+        if !system::heavy_barrier() {
             // A filter of system calls has come in between. Threads own the lock no more.
             self.able.store(false, Ordering::Relaxed);
-            std::thread::sleep(DRAINED);
         }
-        while self.inside.load(Ordering::Acquire) == INSIDE {
+        while owner.inside.load(Ordering::Acquire) == INSIDE {
             // Woken, or the word has changed already: the loop's head tells.
-            let _ = futex::wait(&self.inside, futex::Flags::PRIVATE, INSIDE, None);
+            system::wait(&owner.inside);
         }
     }
 }
 
-/// A number of the calling thread's own, never used again.
-#[inline]
-fn own_number() -> u64 {
+#[cfg(not(all(test, loom)))]
+mod system {
+    //! Words, barriers and sleep of this system.
+
+    use std::cell::Cell;
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+    use std::sync::atomic::{Ordering, compiler_fence};
+    pub(super) use std::sync::{Mutex, MutexGuard};
+    use std::time::Duration;
+
+    use rustix::thread::{MembarrierCommand, futex, membarrier};
+
+    use super::{INSIDE, OUTSIDE, Place};
+
+    /// So many times in a row a thread takes the lock before it owns it.
+    pub(super) const STREAK: u32 = 1024;
+    /// Where the system refuses the barrier that it has promised, this long is waited instead: no processor holds a store back for as long.
+    const DRAINED: Duration = Duration::from_millis(10);
+
     thread_local! {
-        static NUMBER: Cell<u64> = const { Cell::new(NOBODY) };
+        /// The thread's place.
+        pub(super) static OWN: Cell<*mut Place> = const { Cell::new((&raw const super::NO_PLACE).cast_mut().cast()) };
+        /// Gives it back.
+        static LENT: Lent = const { Lent(Cell::new(None)) };
     }
-    match NUMBER.get() {
-        NOBODY => {
-            static LAST: AtomicU64 = AtomicU64::new(NOBODY);
-            let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-            NUMBER.set(number);
-            number
+
+    struct Lent(Cell<Option<&'static Place>>);
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            let Some(place) = self.0.take() else { return };
+            OWN.set(super::no_place());
+            if let Ok(mut free) = FREE.try_lock() {
+                free.push(place);
+            }
         }
-        number => number,
     }
+
+    /// Places of threads that have ended. Where one of them still is a lock's owner, the thread that gets its place is it from then on. Nobody
+    /// waits here: in a forked child this may be locked for ever.
+    static FREE: Mutex<Vec<&'static Place>> = Mutex::new(Vec::new());
+
+    /// The calling thread's place, from now on where it had none.
+    pub(super) fn own_place() -> *mut Place {
+        if OWN.get() == super::no_place() {
+            let free = FREE.try_lock().ok().and_then(|mut free| free.pop());
+            let place =
+                free.unwrap_or_else(|| Box::leak(Box::new(Place { inside: AtomicU32::new(OUTSIDE) })));
+            // A thread that has lost its locals keeps the place for ever.
+            let _ = LENT.try_with(|lent| lent.0.set(Some(place)));
+            OWN.set((&raw const *place).cast_mut());
+        }
+        OWN.get()
+    }
+
+    pub(super) fn register() -> bool {
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+    }
+
+    #[inline]
+    pub(super) fn light_barrier() {
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    /// A barrier in every thread. False: the system refuses it, and time has passed instead.
+    pub(super) fn heavy_barrier() -> bool {
+        let done = membarrier(MembarrierCommand::PrivateExpedited).is_ok();
+        if !done {
+            std::thread::sleep(DRAINED);
+        }
+        done
+    }
+
+    pub(super) fn wait(inside: &AtomicU32) {
+        let _ = futex::wait(inside, futex::Flags::PRIVATE, INSIDE, None);
+    }
+
+    pub(super) fn wake(inside: &AtomicU32) {
+        let _ = futex::wake(inside, futex::Flags::PRIVATE, 1);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod system {
+    //! The same for loom. Both barriers are fences: the light one is stronger than it is, and together they promise what the two do.
+
+    use std::cell::Cell;
+
+    use loom::sync::atomic::fence;
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+    pub(super) use loom::sync::{Mutex, MutexGuard};
+    use std::sync::atomic::Ordering;
+
+    use super::{OUTSIDE, Place};
+
+    pub(super) const STREAK: u32 = 1;
+
+    loom::thread_local! {
+        pub(super) static OWN: Cell<*mut Place> = Cell::new(super::no_place());
+    }
+
+    pub(super) fn own_place() -> *mut Place {
+        OWN.with(|own| {
+            if own.get() == super::no_place() {
+                own.set(Box::leak(Box::new(Place { inside: AtomicU32::new(OUTSIDE) })));
+            }
+            own.get()
+        })
+    }
+
+    pub(super) fn register() -> bool {
+        true
+    }
+
+    pub(super) fn light_barrier() {
+        fence(Ordering::SeqCst);
+    }
+
+    pub(super) fn heavy_barrier() -> bool {
+        fence(Ordering::SeqCst);
+        true
+    }
+
+    pub(super) fn wait(_: &AtomicU32) {
+        loom::thread::yield_now();
+    }
+
+    pub(super) fn wake(_: &AtomicU32) {}
 }
 
 /// The right to the value, until it is dropped.
@@ -174,12 +295,14 @@ impl<T> Drop for Guard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if self.held.is_none() {
-            self.lock.leave();
+            // SAFETY: the thread entered as the owner, so it has a place, which lives for ever.
+            let place = unsafe { &*OWN.with(Cell::get) };
+            self.lock.leave(place);
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use std::sync::Arc;
 
@@ -225,7 +348,7 @@ mod tests {
             println!("skipped: the system has no membarrier");
             return;
         }
-        let owns = |lock: &BiasedMutex<i32>| lock.owner.load(Ordering::Relaxed) == own_number();
+        let owns = |lock: &BiasedMutex<i32>| lock.owner.load(Ordering::Relaxed) == OWN.get();
         for _ in 0..STREAK {
             assert!(!owns(&lock));
             *lock.lock() += 1;
@@ -249,11 +372,55 @@ mod tests {
         std::thread::scope(|scope| {
             let guard = lock.lock();
             let other = scope.spawn(|| *lock.lock());
-            while lock.owner.load(Ordering::Relaxed) == own_number() {
+            while lock.owner.load(Ordering::Relaxed) == OWN.get() {
                 std::thread::yield_now();
             }
             drop(guard);
             assert_eq!(other.join().unwrap(), STREAK as i32 + 1);
         });
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+
+    use super::super::wait_model::explore;
+    use super::*;
+
+    /// Threads that come to own the lock the first time they take it; each takes it so many times. Two inside at the same time are a race.
+    fn contend(times: &'static [usize]) {
+        explore(move || {
+            let lock = Arc::new(BiasedMutex::new(UnsafeCell::new(0)));
+            lock.allow_owners();
+            let add = |lock: &BiasedMutex<UnsafeCell<usize>>| {
+                let guard = lock.lock();
+                // SAFETY: loom ends the test if another thread is there.
+                guard.with_mut(|count| unsafe { *count += 1 });
+            };
+            let threads: Vec<_> = times[1..]
+                .iter()
+                .map(|&times| {
+                    let lock = lock.clone();
+                    loom::thread::spawn(move || (0..times).for_each(|_| add(&lock)))
+                })
+                .collect();
+            (0..times[0]).for_each(|_| add(&lock));
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            // SAFETY: as above.
+            assert_eq!(lock.lock().with(|count| unsafe { *count }), times.iter().sum());
+        });
+    }
+
+    #[test]
+    fn loom_an_owner_is_alone() {
+        contend(&[3, 2]);
+    }
+
+    /// One that was the owner looks, another becomes it, and a third takes the ownership from that one.
+    #[test]
+    fn loom_a_former_owner_says_nothing_about_the_next() {
+        contend(&[2, 2, 1]);
     }
 }
