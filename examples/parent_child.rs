@@ -75,7 +75,7 @@ fn start(host: &Host<Parent<'static>>) -> Result<(Child, WorkClient), Box<dyn Er
 
 fn child() -> Result<(), Box<dyn Error>> {
     // First of all, before there are threads or programs that could inherit the way to the parent.
-    let parent = ParentClient::from_client(Client::from_parent()?);
+    let parent = ParentClient::from_parent()?;
     let host = Host::<Work>::builder().unnamed().bind(move |message: Work, cx: &Context| match message {
         Work::Sum { from, to, reply } => {
             let said = parent.say(&format!("I add {from} to {to}"));

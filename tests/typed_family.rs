@@ -72,8 +72,7 @@ fn peer() {
             std::thread::sleep(2 * WATCHDOG);
         }
         "borrower" => {
-            let hello =
-                HelloClient::from_client(Client::from_right(inheritance::from_parent("hello").unwrap()));
+            let hello = HelloClient::from_right(inheritance::from_parent("hello").unwrap());
             assert_eq!(hello.hello("borrower").unwrap(), "lender greets borrower");
         }
         "orphan" => {
@@ -97,9 +96,9 @@ fn peer() {
 }
 
 fn parent() -> ParentClient {
-    let client = Client::from_parent().unwrap();
-    assert_eq!(client.endpoint(), "com.example.test.parent");
-    ParentClient::from_client(client)
+    let parent = ParentClient::from_parent().unwrap();
+    assert_eq!(parent.client().endpoint(), "com.example.test.parent");
+    parent
 }
 
 fn host() -> Host<Parent> {
@@ -109,7 +108,7 @@ fn host() -> Host<Parent> {
             reply.send(cx.peer().pid()).unwrap();
         }
         Parent::Meet { who, name, reply } => {
-            let who = HelloClient::from_client(Client::from_right(who));
+            let who = HelloClient::from_right(who);
             reply.send(who.hello(&name).unwrap()).unwrap();
         }
     };

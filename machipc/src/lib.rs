@@ -78,7 +78,9 @@
 //!    the receive buffer, and a [`Context`] that says who sent it. [`Host::builder`] has the settings: threads, queue limit, largest
 //!    message, [whom to serve](PeerPolicy), [logger](Logger).
 //! 3. **Call it.** The macro makes a client, named after the enum, with a method for each variant. [`connect`](Client::connect) finds the
-//!    host by name, [`connect_timeout`](Client::connect_timeout) waits for it to appear, [`Client::from_right`] takes a right that came in a message.
+//!    host by name, [`connect_timeout`](Client::connect_timeout) waits for it to appear, [`connect_with`](Client::connect_with) can also go on with the
+//!    next host when it dies, [`Client::from_right`] takes a right that came in a message, and [`Client::from_parent`] what the parent process
+//!    [handed](Host::hand_to) its child.
 //!
 //! Beyond that:
 //!
