@@ -2,9 +2,11 @@
 
 mod typed_support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use machipc::port::{Deadline, bootstrap};
+use machipc::message::{Encode, Schema};
+use machipc::port::{Deadline, MessageBuffer, Outgoing, bootstrap};
 use machipc::{Client, Context, Error, Host, registry};
 use typed_support::hosts::Square;
 use typed_support::process::{Peer, role};
@@ -142,6 +144,49 @@ fn a_busy_host_is_connected_to() {
     assert_eq!(late.call(|reply| (2, reply)).unwrap(), 2);
     // Questions are no messages of the endpoint.
     assert_eq!(host.stats().handled, 2);
+}
+
+/// A host may say anything of itself.
+#[test]
+fn what_a_host_says_of_itself_is_made_harmless() {
+    type Refusal<'a> = (u32, u64, &'a str, &'a str);
+    let long = "x".repeat(3 << 20);
+    for schema in ["#0\n#0 = \u{1b}[2J<A;>", "", "#0\n#0 = (u64,", long.as_str()] {
+        let name = unique("evil");
+        let port = bootstrap::check_in::<()>(&name).unwrap();
+        let told = AtomicBool::new(false);
+        let error = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut buffer = MessageBuffer::new();
+                while !told.load(Ordering::Relaxed) {
+                    let Ok(question) = port.receive(&mut buffer, Deadline::after(Duration::from_millis(5)))
+                    else {
+                        continue;
+                    };
+                    let reply = question.take_reply().unwrap();
+                    // "Foreign", in the words of this version.
+                    let refusal: Refusal<'_> = (1, 7, "an \u{1b}[31mevil type", schema);
+                    let fingerprint = Schema::fingerprint_of::<Refusal<'_>>();
+                    // Who asked may have given up.
+                    let _ = Outgoing::encode(&mut MessageBuffer::new(), 0x2000_0001, fingerprint, |out| {
+                        refusal.encode(out)
+                    })
+                    .unwrap()
+                    .answer(&reply)
+                    .send(Deadline::after(WATCHDOG));
+                }
+            });
+            // While connecting, or if that took longer than a client waits for, in the first call.
+            let connected = Client::<Square>::connect_to(&name);
+            let error = connected.and_then(|client| client.call(|reply| (1, reply))).unwrap_err();
+            told.store(true, Ordering::Relaxed);
+            error
+        });
+        let Error::Fingerprint { differences, theirs, .. } = &error else { panic!("{error}") };
+        assert!(!differences.is_empty() && theirs.schema.len() < 1 << 20);
+        let text = error.to_string();
+        assert!(text.len() < 2000 && !text.contains(char::is_control), "{text:?}");
+    }
 }
 
 #[test]

@@ -37,6 +37,8 @@ use renewable::Renewable;
 /// Everything that waits has a deadline, 30 seconds unless [`with_deadline`](Self::with_deadline) says otherwise: a one-way
 /// message waits for room in the host's queue, a call for its answer. A host that dies ends the wait at once.
 ///
+/// A client stays with the host that it found. [`ConnectOptions::reconnect`] has it go on with the next one when that host has died.
+///
 /// The client of an endpoint that `#[machipc::endpoint]` generates wraps this one and has a method for each variant.
 ///
 /// ```no_run
