@@ -6,7 +6,7 @@ mod typed_support;
 use std::sync::{Arc, Mutex};
 
 use machipc::{Client, ConnectOptions, Context, Error, Host, LogRecord, MachMessage, registry};
-use typed_support::{unique, until};
+use typed_support::{WATCHDOG, unique, until};
 
 /// Makes the two versions of an endpoint.
 macro_rules! versions {
@@ -244,7 +244,7 @@ fn refused<C: MachMessage + 'static, H: MachMessage + 'static>(
     let name = unique("parted");
     let host =
         Host::<H>::builder().name(&name).bind(|_, _: &Context| unreachable!("it does not fit")).unwrap();
-    let options = ConnectOptions::new().name(&name);
+    let options = ConnectOptions::new().name(&name).compare(WATCHDOG);
     let Err(error) = Client::<C>::connect_with(&options) else { panic!("the change is not allowed") };
     let Error::Fingerprint { differences, .. } = &error else { panic!("{error}") };
     let text = error.to_string();
@@ -254,7 +254,7 @@ fn refused<C: MachMessage + 'static, H: MachMessage + 'static>(
         )),
         "{text}"
     );
-    let unasked = Client::<C>::connect_with(&options.compare(false)).unwrap();
+    let unasked = Client::<C>::connect_with(&options.compare(None)).unwrap();
     assert_eq!(call(&unasked).to_string(), text);
     until("both were counted", || host.stats().foreign == 2);
     differences.to_string()

@@ -372,7 +372,9 @@ fn a_host_is_unharmed_by_100_000_bad_messages() {
     );
 
     // Of another type altogether: the error names both.
-    let error = Client::<(String, Reply<u32>)>::connect_to(&name).expect_err("the host speaks another type");
+    let options = machipc::ConnectOptions::new().name(&name).compare(std::time::Duration::from_secs(60));
+    let error =
+        Client::<(String, Reply<u32>)>::connect_with(&options).expect_err("the host speaks another type");
     assert!(matches!(error, Error::Fingerprint { .. }), "{error}");
     assert_eq!(mach_port_deallocate(own_task, target), KERN_SUCCESS);
     assert_eq!(mach_port_destroy(own_task, own), KERN_SUCCESS);

@@ -198,10 +198,10 @@ fn who_is_not_served_is_told_when_connecting() {
         .peers(machipc::PeerPolicy::when(|_| false))
         .bind(|_, _: &Context| {})
         .unwrap();
-    let options = machipc::ConnectOptions::new().name(&name);
+    let options = machipc::ConnectOptions::new().name(&name).compare(WATCHDOG);
     let denied = Client::<Square>::connect_with(&options);
     assert!(matches!(denied, Err(Error::Denied { .. })), "{denied:?}");
-    let unasked = Client::<Square>::connect_with(&options.compare(false)).unwrap();
+    let unasked = Client::<Square>::connect_with(&options.compare(None)).unwrap();
     assert!(matches!(unasked.call(|reply| (1, reply)), Err(Error::Denied { .. })));
     assert_eq!(host.stats().denied, 2);
 }

@@ -305,8 +305,8 @@ fn a_host_of_another_type_is_named_in_the_error() {
     let name = unique("other-type");
     let _peer = Peer::start("other host", &[&name]);
     // While connecting, and without asking then, in the first call.
-    let options = machipc::ConnectOptions::new().name(&name).wait(WATCHDOG);
-    let late = DeskClient::connect_with(&options.clone().compare(false)).unwrap();
+    let options = machipc::ConnectOptions::new().name(&name).wait(WATCHDOG).compare(WATCHDOG);
+    let late = DeskClient::connect_with(&options.clone().compare(None)).unwrap();
     for error in [DeskClient::connect_with(&options).unwrap_err(), late.square(1).unwrap_err()] {
         let Error::Fingerprint { differences, ours, theirs, .. } = &error else { panic!("{error}") };
         assert!(ours.name.contains("Desk") && theirs.name.contains("Reply<u64>"), "{error}");

@@ -50,10 +50,10 @@ fn lookup_is_switched_off_and_on() {
     assert!(!call(&through_port));
 
     // A client of another message type goes through the port, where it is refused.
-    let options = machipc::ConnectOptions::new().name(&name);
+    let options = machipc::ConnectOptions::new().name(&name).compare(std::time::Duration::from_secs(60));
     let asked = Client::<(u16, Reply<u8>)>::connect_with(&options);
     assert!(matches!(asked, Err(Error::Fingerprint { .. })), "{asked:?}");
-    let other = Client::<(u16, Reply<u8>)>::connect_with(&options.compare(false)).unwrap();
+    let other = Client::<(u16, Reply<u8>)>::connect_with(&options.compare(None)).unwrap();
     assert!(!other.is_local());
     assert!(matches!(other.call(|reply| (7, reply)), Err(Error::Fingerprint { .. })));
 

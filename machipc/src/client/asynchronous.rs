@@ -49,7 +49,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     /// # Errors
     /// As [`Client::connect`].
     pub fn connect() -> Result<Self, Error> {
-        Client::connect_with(&ConnectOptions::new().compare(false)).map(Self)
+        Client::connect_with(&ConnectOptions::new().compare(None)).map(Self)
     }
 
     /// Connects to the host of this name. A host in this process, of the same message type, is
@@ -58,7 +58,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     /// # Errors
     /// As [`Client::connect_to`].
     pub fn connect_to(name: &str) -> Result<Self, Error> {
-        Client::connect_with(&ConnectOptions::new().name(name).compare(false)).map(Self)
+        Client::connect_with(&ConnectOptions::new().name(name).compare(None)).map(Self)
     }
 
     /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear: the name is looked up again every 20 ms at least.

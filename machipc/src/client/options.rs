@@ -51,16 +51,16 @@ pub struct ConnectOptions {
     name: Option<String>,
     wait: Duration,
     reconnect: Reconnect,
-    compare: bool,
+    compare: Option<Duration>,
 }
 
-/// How long a client that connects waits to be told whether host and client have the same definition.
+/// How long a client that was not told otherwise waits, while connecting, to be told whether the host has its definition.
 const COMPARING: Duration = Duration::from_millis(100);
 
 impl ConnectOptions {
     /// The host of the message type's own endpoint, which is there; it is asked for its definition, and not replaced when it dies.
     pub fn new() -> Self {
-        Self { name: None, wait: Duration::ZERO, reconnect: Reconnect::Never, compare: true }
+        Self { name: None, wait: Duration::ZERO, reconnect: Reconnect::Never, compare: Some(COMPARING) }
     }
 
     /// The host that has this name.
@@ -78,15 +78,16 @@ impl ConnectOptions {
         Self { reconnect, ..self }
     }
 
-    /// Whether to ask the host, while connecting, if it was built from the same definition; yes by default.
+    /// For how long to ask the host, while connecting, whether it was built from the same definition; 100 ms by default. `None`
+    /// does not ask.
     ///
     /// It costs a round trip, and tells at once and in words what differs ([`Error::Fingerprint`]), or that this process is
-    /// not served ([`Error::Denied`]). The host answers between two messages. One that is too busy to answer within 100 ms is not waited
-    /// for: the client is connected then, and a difference shows in its first call; as it does without asking. Only one-way
+    /// not served ([`Error::Denied`]). The host answers between two messages. One that is too busy to answer in time does not keep the
+    /// client from being connected: a difference shows in the first call then, as it does without asking. Only one-way
     /// messages tell nobody but the host's log. What is no host of this library finds a message with the id `0x2000_0002`
     /// in its queue.
-    pub fn compare(self, compare: bool) -> Self {
-        Self { compare, ..self }
+    pub fn compare(self, within: impl Into<Option<Duration>>) -> Self {
+        Self { compare: within.into(), ..self }
     }
 }
 
@@ -121,10 +122,8 @@ impl<M: MachMessage + 'static> Client<M> {
                 Self::to(Link::Renewable(renewable.into()), name.into())
             }
         };
-        if options.compare
-            && let Some(connection) = client.link.connection()
-        {
-            client.compare(&connection)?;
+        if let (Some(within), Some(connection)) = (options.compare, client.link.connection()) {
+            client.compare(&connection, within)?;
         }
         Ok(client)
     }
@@ -139,19 +138,19 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Asks the host whether it has this side's definition. A host that does not answer now is asked nothing.
-    pub(super) fn compare(&self, connection: &Connection) -> Result<(), Error> {
+    pub(super) fn compare(&self, connection: &Connection, within: Duration) -> Result<(), Error> {
         scratch::with(|scratch| {
-            let deadline = Instant::now() + COMPARING;
+            let deadline = Instant::now().checked_add(within);
             let port = scratch.take_port().map_err(|error| self.send_error(error))?;
-            let reply = Reply::<()>::wanted(Some(deadline));
+            let reply = Reply::<()>::wanted(deadline);
+            let deadline = deadline.map_or(Deadline::never(), Deadline::at);
             let question = Outgoing::encode(&mut scratch.send, wire::COMPARE_ID, self.fingerprint, |out| {
                 reply.encode(out)
             })
             .map_err(|source| Error::Encode { endpoint: self.endpoint.to_string(), source })?
             .copy_send(connection.right())
             .make_reply(&port);
-            let Ok(answer) = question.send_and_receive(&port, &mut scratch.receive, Deadline::at(deadline))
-            else {
+            let Ok(answer) = question.send_and_receive(&port, &mut scratch.receive, deadline) else {
                 // It is busy, or gone, and the first message will tell. The port goes with the right to it that may be about.
                 return Ok(());
             };

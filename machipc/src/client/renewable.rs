@@ -17,12 +17,12 @@ pub(super) struct Renewable {
     current: ArcSwap<Connection>,
     /// How long to wait for another host.
     wait: Duration,
-    /// Whether another host is asked for its definition.
-    compare: bool,
+    /// How long another host is asked for its definition.
+    compare: Option<Duration>,
 }
 
 impl Renewable {
-    pub(super) fn new(connection: Connection, wait: Duration, compare: bool) -> Self {
+    pub(super) fn new(connection: Connection, wait: Duration, compare: Option<Duration>) -> Self {
         Self { current: ArcSwap::from_pointee(connection), wait, compare }
     }
 
@@ -44,8 +44,8 @@ impl Renewable {
         // Threads that come here at once each look for themselves, so that none waits for another's deadline; the first one's counts.
         let until = deadline.map_or(Deadline::now(), |deadline| deadline.min(Deadline::after(self.wait)));
         let found = find::<M>(client.endpoint(), until)?;
-        if self.compare && deadline.is_some() {
-            client.compare(&found)?;
+        if let (Some(within), Some(_)) = (self.compare, deadline) {
+            client.compare(&found, within)?;
         }
         self.current.compare_and_swap(dead, Arc::new(found));
         Ok(())
