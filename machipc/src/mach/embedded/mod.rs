@@ -13,7 +13,7 @@
 //! | `simple`, `room` | the short way of messages that carry nothing but bytes |
 //! | `memory`, `fileport` | out-of-line memory, files |
 //! | `recycle` | buffers used again |
-//! | `bias`, `hash` | the lock, hashing |
+//! | `bias`, `barrier`, `hash` | the lock, barriers, hashing |
 //! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
@@ -22,6 +22,7 @@
 
 mod activation;
 mod attributes;
+mod barrier;
 mod bias;
 mod bootstrap;
 mod copyin;

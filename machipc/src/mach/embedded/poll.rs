@@ -61,6 +61,8 @@ const JANITOR_PERIOD: Duration = Duration::from_millis(5);
 const JANITOR_PERIOD_POLLED: Duration = Duration::from_micros(500);
 /// So many periods without activity, and the janitor sleeps until the leader wakes: to wake it each time would cost a system call a message.
 const QUIET_PERIODS: u32 = 20;
+/// After so many periods with activity the program is prepared for speed.
+const BUSY_PERIODS: u32 = 4;
 /// The longest that a leader spins before it sleeps: about what a wake-up from another processor costs.
 const SPIN_MAX: Duration = Duration::from_micros(50);
 /// Spins in a row that may fail before they get shorter: a wake-up on each side lies between two that sleep and two that spin. Failures count
@@ -526,9 +528,8 @@ impl Task {
     }
 
     fn keep_house(&self, poller: &Poller) {
-        self.allow_lock_owners();
         let mut before = poller.activity();
-        let mut quiet = 0;
+        let (mut quiet, mut busy) = (0, 0);
         loop {
             if quiet > QUIET_PERIODS && poller.deep.load(Ordering::SeqCst) == 1 {
                 poller.janitor_rests.store(true, Ordering::SeqCst);
@@ -543,6 +544,12 @@ impl Task {
             }
             let active = poller.activity() != before;
             quiet = if active { 0 } else { quiet + 1 };
+            busy += u32::from(active && busy < BUSY_PERIODS);
+            if active && busy == BUSY_PERIODS {
+                // Not before: it may take tens of milliseconds, and most programs are never that busy.
+                busy += 1;
+                self.prepare_barriers();
+            }
             // While a leader sleeps it hears the sockets. A program that sends and receives looks at the rings itself: armed links would
             // only make its peers ring.
             if poller.deep.load(Ordering::SeqCst) == 0 {

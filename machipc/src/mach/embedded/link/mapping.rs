@@ -32,6 +32,7 @@ const fn offset(control: Control) -> usize {
         Control::Armed => 256,
         // Written rarely; not on the line that the other side writes when it sleeps.
         Control::Processor => 320,
+        Control::Reachable => 324,
         Control::Starved => 384,
     }
 }

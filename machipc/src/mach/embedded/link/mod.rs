@@ -32,6 +32,7 @@ pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
 pub(super) use ring::Watch;
 pub(super) use transmit::introduction_pair;
 
+use super::barrier;
 use super::hash::Keyed;
 use super::kernel::{Doomed, Kernel};
 use super::message::{Right, Sender};
@@ -650,6 +651,14 @@ impl Links {
     pub(super) fn arm_all(&mut self) -> bool {
         let mut watched = core::mem::take(&mut self.watched);
         self.changed |= !watched.is_empty();
+        let mut promised = false;
+        for &id in &watched {
+            promised |= self.get_mut(id).is_some_and(|link| link.rx.withdraw());
+        }
+        if promised {
+            // Under the lock: it takes up to 50 µs, once after a thousand messages or more, and who sleeps has nothing to do.
+            barrier::everywhere();
+        }
         watched.retain(|&id| match self.get_mut(id) {
             Some(link) if link.rx.arm() => {
                 link.active = false;

@@ -17,8 +17,9 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 
+use super::super::barrier;
 use super::super::room::Room;
 use super::mapping::{self, Mapping};
 
@@ -61,6 +62,10 @@ pub(in super::super) trait Shared {
         if word.load(Ordering::Relaxed) != processor {
             word.store(processor, Ordering::Relaxed);
         }
+        let word = self.word(direction, Control::Reachable);
+        if word.load(Ordering::Relaxed) == 0 && barrier::has_joined() {
+            word.store(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -98,13 +103,23 @@ pub(in super::super) enum Control {
     Tail,
     /// How many were read; the reader's.
     Head,
-    /// Not 0: the reader sleeps and wants a bell with the next bytes.
+    /// Whether the reader sleeps and wants a bell with the next bytes: `AWAKE`, `ARMED` or `PROMISED`.
     Armed,
     /// Not 0: the writer wants a bell when there is room.
     Starved,
     /// On which processor the writer was last seen to run: its number and one, and 0 while that is not known.
     Processor,
+    /// Not 0: barriers of the reader's reach the writer (see `barrier`).
+    Reachable,
 }
+
+/// Values of [`Control::Armed`]: the reader is awake; it sleeps and wants a bell; it is awake and has a barrier executed before it sleeps.
+const AWAKE: u32 = 0;
+const ARMED: u32 = 1;
+const PROMISED: u32 = 2;
+
+/// So many messages in a row a reader has taken before it makes its promise: as many as save what keeping it may cost.
+const PROMISED_AFTER: u32 = 1024;
 
 /// New link memory: the memfd to give to the peer, and this side's ends.
 pub(super) fn create() -> rustix::io::Result<(OwnedFd, Producer, Consumer)> {
@@ -123,7 +138,10 @@ pub(super) fn ends<M: Shared>(memory: impl Into<Arc<M>>, writes: usize) -> (Prod
     let producer = Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0, published: 0 };
     let reads = 1 - writes;
     let seen = Arc::new(M::Word::default());
-    (producer, Consumer { memory, direction: reads, head: 0, tail: 0, given: 0, seen })
+    (
+        producer,
+        Consumer { memory, direction: reads, head: 0, tail: 0, given: 0, taken: 0, promised: false, seen },
+    )
 }
 
 /// A peer broke the ring's rules: the link is to be closed.
@@ -203,11 +221,16 @@ impl<M: Shared> Producer<M> {
         if self.published.is_multiple_of(PUBLISHED_PER_PROCESSOR) {
             self.memory.tell_processor(self.direction);
         }
-        // The fence orders this store before the load of `armed`; its partner stands in `Consumer::arm`. One of the two sides sees the
+        let armed = self.memory.word(self.direction, Control::Armed);
+        // With the reader's promise the compiler's order is enough: see `barrier`.
+        compiler_fence(Ordering::SeqCst);
+        if armed.load(Ordering::Relaxed) == PROMISED {
+            return false;
+        }
+        // The fence orders the store of the tail before the load of `armed`; its partner stands in `Consumer::arm`. One of the two sides sees the
         // other, so no wake-up is lost.
         M::Word::fence(Ordering::SeqCst);
-        let armed = self.memory.word(self.direction, Control::Armed);
-        armed.load(Ordering::Relaxed) != 0 && armed.swap(0, Ordering::Relaxed) != 0
+        armed.load(Ordering::Relaxed) == ARMED && armed.swap(AWAKE, Ordering::Relaxed) == ARMED
     }
 
     /// Asks the reader for a bell when it has made room. Returns whether there is room already.
@@ -229,6 +252,10 @@ pub(super) struct Consumer<M: Shared = Mapping> {
     tail: u32,
     /// The `head` that the writer was last told.
     given: u32,
+    /// Messages taken in a row.
+    taken: u32,
+    /// The writer leaves out its barrier.
+    promised: bool,
     /// `head`, for threads that watch without the lock.
     seen: Arc<M::Word>,
 }
@@ -335,19 +362,40 @@ impl<M: Shared> Consumer<M> {
     /// Asks the writer for a bell with its next bytes. Returns false when there are some already.
     pub(super) fn arm(&self) -> bool {
         let armed = self.memory.word(self.direction, Control::Armed);
-        armed.store(1, Ordering::Relaxed);
-        // Partner: the fence in `Producer::publish`.
+        armed.store(ARMED, Ordering::Relaxed);
+        // Partner: the fence in `Producer::publish`. A promise was withdrawn before.
         M::Word::fence(Ordering::SeqCst);
         if self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire) == self.head {
             return true;
         }
-        armed.store(0, Ordering::Relaxed);
+        armed.store(AWAKE, Ordering::Relaxed);
         false
+    }
+
+    /// Counts a message of a row. After many the writer is promised a barrier, where one reaches it.
+    pub(super) fn count_taken(&mut self) {
+        self.taken = self.taken.wrapping_add(1);
+        if self.taken.is_multiple_of(PROMISED_AFTER) && !self.promised {
+            let reachable = self.memory.word(self.direction, Control::Reachable).load(Ordering::Relaxed) != 0;
+            self.promised = reachable && barrier::has_joined();
+            if self.promised {
+                self.memory.word(self.direction, Control::Armed).store(PROMISED, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes the promise back, before the reader sleeps. True: a [barrier](barrier::everywhere) has to follow before `arm`.
+    pub(super) fn withdraw(&mut self) -> bool {
+        self.taken = 0;
+        if self.promised {
+            self.memory.word(self.direction, Control::Armed).store(AWAKE, Ordering::Relaxed);
+        }
+        core::mem::take(&mut self.promised)
     }
 
     /// Takes back `arm`: a bell would tell nothing new.
     pub(super) fn disarm(&self) {
-        self.memory.word(self.direction, Control::Armed).store(0, Ordering::Relaxed);
+        self.memory.word(self.direction, Control::Armed).store(AWAKE, Ordering::Relaxed);
     }
 
     /// A handle to watch for bytes without the kernel's lock.

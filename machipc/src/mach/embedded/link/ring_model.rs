@@ -33,7 +33,7 @@ impl Word for AtomicU32 {
 
 /// A link's memory in little.
 struct Model {
-    words: [[AtomicU32; 5]; 2],
+    words: [[AtomicU32; 6]; 2],
     data: [[UnsafeCell<u8>; Self::CAPACITY as usize]; 2],
 }
 

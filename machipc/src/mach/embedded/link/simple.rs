@@ -258,6 +258,7 @@ impl Kernel {
         link.rx.skip(FRAME_HEAD as u32);
         link.rx.read_into(room, MESSAGE_HEADER, len);
         link.rx.prefetch();
+        link.rx.count_taken();
         if link.rx.advance_rarely() {
             link.ring_bell();
         }
