@@ -1,6 +1,9 @@
 //! Calls that do not block, in tokio's runtimes: with the feature `tokio`, where the runtime drives them, and without, where a thread
 //! does.
 
+#[allow(dead_code, reason = "a test has a main function of its own")]
+#[path = "../examples/async_kv.rs"]
+mod example;
 #[path = "typed_support/mod.rs"]
 mod typed_support;
 
@@ -10,8 +13,25 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use machipc::{AsyncClient, Context, Error, Host, Reply};
 use tokio::runtime::{Builder, Runtime};
-use typed_support::WATCHDOG;
 use typed_support::hosts::{FORGOTTEN, Square, both_ways, squares};
+use typed_support::process::{Peer, role};
+use typed_support::{WATCHDOG, unique};
+
+/// What second processes do.
+#[test]
+fn peer() {
+    if let Some((_, arguments)) = role() {
+        example::serve(&arguments[0]).unwrap();
+    }
+}
+
+#[test]
+fn the_example_works_between_two_processes() {
+    let name = unique("example");
+    let host = Peer::start("host", &[&name]);
+    example::call(&name).unwrap();
+    host.finish();
+}
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -140,5 +160,40 @@ fn messages_wait_for_room() {
         });
         let received: Vec<u64> = (0..MESSAGES).map(|_| numbers.recv_timeout(WATCHDOG).unwrap()).collect();
         assert!(received.into_iter().eq(0..MESSAGES));
+    }
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_host_serves_in_the_runtime_in_which_it_is_started() {
+    use machipc::AsyncHandler;
+
+    #[machipc::endpoint("com.example.test.async.tokio")]
+    enum Sleeper<'a> {
+        Sleep { milliseconds: u64, word: &'a str, reply: Reply<String> },
+    }
+
+    struct Sleeping;
+
+    impl AsyncHandler<Sleeper<'static>> for Sleeping {
+        async fn handle(&self, message: Sleeper<'_>, _: &Context) {
+            let Sleeper::Sleep { milliseconds, word, reply } = message;
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            let _ = reply.send(word.to_uppercase());
+        }
+    }
+
+    let builder = || Host::<Sleeper>::builder().name(unique("sleeper"));
+    let error = builder().serve_async(Sleeping).unwrap_err();
+    assert!(matches!(error, Error::Thread { .. }), "{error}");
+    for runtime in [current_thread(), multi_thread()] {
+        runtime.block_on(async {
+            let host = builder().serve_async(Sleeping).unwrap();
+            let client = SleeperAsyncClient::from_client(host.client().into());
+            let calls = (0..100).map(|number| client.sleep(number % 10, "word"));
+            for answer in join_all(calls).await {
+                assert_eq!(answer.unwrap(), "WORD");
+            }
+        });
     }
 }

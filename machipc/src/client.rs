@@ -1,5 +1,6 @@
 //! The sending side.
 
+mod asker;
 mod asynchronous;
 mod connection;
 mod options;
@@ -21,6 +22,7 @@ use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, Reply, ReplyValue, Slot};
 use crate::{registry, scratch};
 
+pub(crate) use asker::Asker;
 pub use asynchronous::AsyncClient;
 pub use options::{ConnectOptions, Reconnect};
 pub use pending::PendingReply;
@@ -359,7 +361,7 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Sends a request, waiting for room until `room`, and expects its answer until `deadline`.
-    fn start_port<T: ReplyValue>(
+    fn start_port<T>(
         &self,
         connection: &Arc<Connection>,
         message: &M::View<'_>,
@@ -451,7 +453,7 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Calls the handler with a request whose answer comes to the slot that is returned.
-    fn ask_local<'m, T: ReplyValue>(
+    fn ask_local<'m, T>(
         &self,
         core: &Core<M>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,

@@ -172,7 +172,9 @@ pub fn method(model: &Model, endpoint: &Endpoint, variant: &Alternative, manner:
         Some(answer) if call.is_pending() => (
             match manner {
                 Manner::Blocking => quote!(<#answer as __rt::Answer>::start(#request)),
-                Manner::Asynchronous => quote!(<#answer as __rt::Answer>::start_async(#request).await),
+                Manner::Asynchronous => {
+                    quote!(<#answer as __rt::Answer>::asker(&self.0).start(|#reply| #message).await)
+                }
             },
             format!(" Sends {link} and returns what waits for the answer."),
             " When the message cannot be sent.",
@@ -180,7 +182,9 @@ pub fn method(model: &Model, endpoint: &Endpoint, variant: &Alternative, manner:
         Some(answer) => (
             match manner {
                 Manner::Blocking => quote!(<#answer as __rt::Answer>::call(#request)),
-                Manner::Asynchronous => quote!(<#answer as __rt::Answer>::call_async(#request).await),
+                Manner::Asynchronous => {
+                    quote!(<#answer as __rt::Answer>::asker(&self.0).call(|#reply| #message).await)
+                }
             },
             format!(" Sends {link} and waits for the answer."),
             " When the message cannot be sent, or no answer comes.",

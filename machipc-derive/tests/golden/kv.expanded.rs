@@ -364,7 +364,7 @@ const _: () = {
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
         pub async fn get(&self, key: &str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
-            <Option<Vec<u8>> as __rt::Answer>::call_async(&self.0, |reply| Kv::Get { key, reply }).await
+            <Option<Vec<u8>> as __rt::Answer>::asker(&self.0).call(|reply| Kv::Get { key, reply }).await
         }
         /// Sends [`Kv::Load`].
         ///
@@ -380,7 +380,7 @@ const _: () = {
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
         pub async fn r#move(&self, value_0: u32, value_1: &str) -> __rt::Result<bool, __rt::Error> {
-            <bool as __rt::Answer>::call_async(&self.0, |reply| Kv::Move(value_0, value_1, reply)).await
+            <bool as __rt::Answer>::asker(&self.0).call(|reply| Kv::Move(value_0, value_1, reply)).await
         }
         /// Sends [`Kv::Clear`].
         ///

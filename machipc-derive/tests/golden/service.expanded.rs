@@ -374,7 +374,8 @@ const _: () = {
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
         pub async fn get(&self, key: &str) -> __rt::Result<Option<Vec<u8>>, __rt::Error> {
-            <Option<Vec<u8>> as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Get { key, reply })
+            <Option<Vec<u8>> as __rt::Answer>::asker(&self.0)
+                .call(|reply| StoreMessage::Get { key, reply })
                 .await
         }
         /// Sends [`StoreMessage::Put`] and waits for the answer.
@@ -383,12 +384,9 @@ const _: () = {
         /// When the message cannot be sent, or no answer comes.
         pub async fn put(&self, key: &str, value: &[u8]) -> __rt::Result<(), __rt::CallError<String>> {
             __rt::flatten(
-                <Result<(), String> as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Put {
-                    key,
-                    value,
-                    reply,
-                })
-                .await,
+                <Result<(), String> as __rt::Answer>::asker(&self.0)
+                    .call(|reply| StoreMessage::Put { key, value, reply })
+                    .await,
             )
         }
         /// Sends [`StoreMessage::Touch`] and waits for the answer.
@@ -396,7 +394,7 @@ const _: () = {
         /// # Errors
         /// When the message cannot be sent, or no answer comes.
         pub async fn touch(&self, r#type: u32) -> __rt::Result<(), __rt::Error> {
-            <() as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Touch { r#type, reply }).await
+            <() as __rt::Answer>::asker(&self.0).call(|reply| StoreMessage::Touch { r#type, reply }).await
         }
         /// Sends [`StoreMessage::Watch`] and waits for the answer.
         ///
@@ -404,7 +402,8 @@ const _: () = {
         /// When the message cannot be sent, or no answer comes.
         pub async fn watch(&self, prefix: &str) -> __rt::Result<::machipc::Source<String>, __rt::Error> {
             let (events, __events) = <Sink<String> as __rt::StreamEnd>::pair()?;
-            <() as __rt::Answer>::call_async(&self.0, |reply| StoreMessage::Watch { prefix, events, reply })
+            <() as __rt::Answer>::asker(&self.0)
+                .call(|reply| StoreMessage::Watch { prefix, events, reply })
                 .await
                 .map(|()| __events)
         }
@@ -417,12 +416,10 @@ const _: () = {
         ) -> __rt::Result<(::machipc::PendingReply<Result<u64, String>>, ::machipc::Sink<Vec<u8>>), __rt::Error>
         {
             let (parts, __parts) = <Source<Vec<u8>> as __rt::StreamEnd>::pair()?;
-            <Result<u64, String> as __rt::Answer>::start_async(&self.0, |reply| StoreMessage::Load {
-                parts,
-                reply,
-            })
-            .await
-            .map(|__answer| (__answer, __parts))
+            <Result<u64, String> as __rt::Answer>::asker(&self.0)
+                .start(|reply| StoreMessage::Load { parts, reply })
+                .await
+                .map(|__answer| (__answer, __parts))
         }
         /// Sends [`StoreMessage::Clear`].
         ///

@@ -12,6 +12,7 @@ use crate::message::MachMessage;
 use crate::port::{Deadline, SendRight};
 use crate::reply::{Reply, ReplyValue};
 
+use super::asker::Asker;
 use super::connection::Connection;
 use super::room::Place;
 use super::{Client, ConnectOptions, Link, PendingReply, Unsent, own_name};
@@ -140,7 +141,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         &self,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<T, Error> {
-        self.start(request).await?.await
+        Asker::new(self).call(request).await
     }
 
     /// Makes a request. Ready when the host's queue has it; what comes of it is the future of the answer.
@@ -151,22 +152,11 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         &self,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<PendingReply<T>, Error> {
-        let deadline = self.0.deadline_from_now();
-        match &self.0.link {
-            Link::Local(core) => self.0.start_local(core, request, deadline, Driver::current),
-            Link::Port(_) | Link::Renewable(_) => {
-                let message = request(Reply::wanted(deadline));
-                let driver = Driver::current(self.0.endpoint())?;
-                self.when_there_is_room(deadline, |connection| {
-                    self.0.start_port(connection, &message, deadline, Deadline::now(), &driver)
-                })
-                .await
-            }
-        }
+        Asker::new(self).start(request).await
     }
 
     /// Calls `send` with the way to the host, which has a port, when it is this task's turn and until there is room.
-    async fn when_there_is_room<R>(
+    pub(super) async fn when_there_is_room<R>(
         &self,
         deadline: Option<Instant>,
         send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,

@@ -69,11 +69,13 @@ enum State<T> {
     Over,
 }
 
-impl<T: ReplyValue> PendingReply<T> {
+impl<T> PendingReply<T> {
     pub(super) fn through_port(expected: Expected, connection: Arc<Connection>, call: Call) -> Self {
         Self { state: State::Port(expected, connection), call }
     }
+}
 
+impl<T: ReplyValue> PendingReply<T> {
     /// The handler has been called, and may have answered.
     pub(super) fn local(slot: Arc<Slot<Answer<T>>>, call: Call) -> Result<Self, Error> {
         let mut _alarm = None;
@@ -140,7 +142,7 @@ impl<T: ReplyValue> PendingReply<T> {
         self.call.deadline
     }
 
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let answer = ready!(self.poll_state(cx));
         self.state = State::Over;
         if let Some(log) = self.call.log.as_ref().filter(|log| log.enabled(LogLevel::Trace)) {

@@ -1,5 +1,6 @@
 //! Fields, as generated code sees them: by one trait each way, so that a type that cannot be sent is told once and in our words.
 
+use crate::client::Asker;
 use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
 use crate::{AsyncClient, Client, Error, PendingReply, Reply, ReplyValue};
 
@@ -130,23 +131,12 @@ pub trait Answer: Sized {
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<Self, Error>;
 
-    /// Sends a request and waits for this answer, without blocking the thread.
-    #[allow(async_fn_in_trait, reason = "one impl, whose future is as `Send` as what it sends")]
-    async fn call_async<'m, M: MachMessage + 'static>(
-        client: &AsyncClient<M>,
-        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
-    ) -> Result<Self, Error>;
+    /// What sends a request and waits for this answer without blocking the thread.
+    fn asker<M: MachMessage + 'static>(client: &AsyncClient<M>) -> Asker<'_, M, Self>;
 
     /// Sends a request whose answer is waited for later.
     fn start<'m, M: MachMessage + 'static>(
         client: &Client<M>,
-        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
-    ) -> Result<PendingReply<Self>, Error>;
-
-    /// Sends a request whose answer is waited for later, without blocking the thread.
-    #[allow(async_fn_in_trait, reason = "one impl, whose future is as `Send` as what it sends")]
-    async fn start_async<'m, M: MachMessage + 'static>(
-        client: &AsyncClient<M>,
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<PendingReply<Self>, Error>;
 }
@@ -186,11 +176,9 @@ impl<T: ReplyValue> Answer for T {
         client.call(request)
     }
 
-    async fn call_async<'m, M: MachMessage + 'static>(
-        client: &AsyncClient<M>,
-        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
-    ) -> Result<Self, Error> {
-        client.call(request).await
+    #[inline]
+    fn asker<M: MachMessage + 'static>(client: &AsyncClient<M>) -> Asker<'_, M, Self> {
+        Asker::new(client)
     }
 
     #[inline]
@@ -199,12 +187,5 @@ impl<T: ReplyValue> Answer for T {
         request: impl FnOnce(Reply<Self>) -> M::View<'m>,
     ) -> Result<PendingReply<Self>, Error> {
         client.start(request)
-    }
-
-    async fn start_async<'m, M: MachMessage + 'static>(
-        client: &AsyncClient<M>,
-        request: impl FnOnce(Reply<Self>) -> M::View<'m>,
-    ) -> Result<PendingReply<Self>, Error> {
-        client.start(request).await
     }
 }

@@ -69,6 +69,11 @@ pub(crate) enum Answer<T> {
 /// What a [`Reply`] can carry: anything that can be a field of a message and owns all it has.
 ///
 /// Implemented for every such type; it is a short name for the bounds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an answer",
+    label = "is neither a message nor made of messages, or cannot go to another thread",
+    note = "an answer owns all that it has; for a type of yours, write `#[derive(MachMessage)]`"
+)]
 pub trait ReplyValue: Encode + for<'de> Decode<'de> + Send + 'static {}
 
 impl<T: Encode + for<'de> Decode<'de> + Send + 'static> ReplyValue for T {}
