@@ -17,9 +17,12 @@ use super::{AsyncClient, Link};
 /// here has a bound on `T`, so that generated code is told of a type that cannot, once.
 pub struct Asker<'c, M: MachMessage + 'static, T> {
     client: &'c AsyncClient<M>,
-    wait_here: fn(Arc<Slot<Answer<T>>>, Call) -> Result<PendingReply<T>, Error>,
-    poll: fn(&mut PendingReply<T>, &mut Context<'_>) -> Poll<Result<T, Error>>,
+    wait_here: WaitHere<T>,
+    poll: PollAnswer<T>,
 }
+
+type WaitHere<T> = fn(Arc<Slot<Answer<T>>>, Call) -> Result<PendingReply<T>, Error>;
+type PollAnswer<T> = fn(&mut PendingReply<T>, &mut Context<'_>) -> Poll<Result<T, Error>>;
 
 impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
     pub(crate) fn new(client: &'c AsyncClient<M>) -> Self
