@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use machipc::mach;
 use machipc::port::{Readiness, ReceiveRight};
-use machipc::{Client, Context, Error, Host};
+use machipc::{Client, Context, Error, Host, Reply};
 
 const ROLE: &str = "MACHIPC_TEST_FORK_ROLE";
 
@@ -102,6 +102,41 @@ fn a_childs_descriptors_are_not_its_parents() {
     });
     assert_eq!(code, 0);
     assert!(readiness.is_ready().expect("the parent's own"));
+}
+
+/// What waits for answers on behalf of futures is a thread, and a forked child has none of its parent's.
+#[test]
+fn a_child_waits_for_answers_of_its_own() {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+    let name = unique("pending");
+    let host = Host::<(u64, Reply<u64>)>::builder()
+        .name(&name)
+        .bind(|(number, reply): (u64, Reply<u64>), _: &Context| {
+            if number != 0 {
+                reply.send(number * 2).expect("the caller waits");
+            } else {
+                std::mem::forget(reply);
+            }
+        })
+        .expect("the name is free");
+    let client = Client::from_right(host.send_right().expect("a right"));
+    let pending = client.start(|reply| (0, reply)).expect("a call under way");
+    assert_eq!(client.start(|reply| (4, reply)).expect("a call").wait().expect("an answer"), 8);
+    let code = in_forked_child(|| {
+        let Ok(client) = Client::<(u64, Reply<u64>)>::connect_to(&name) else { return 1 };
+        let calls = (1..100).map(|number| client.start(move |reply| (number, reply)));
+        for (number, call) in (1..100).zip(calls) {
+            let Ok(mut call) = call else { return 2 };
+            match call.wait_timeout(PATIENCE) {
+                Some(Ok(answer)) if answer == number * 2 => {}
+                _ => return 3,
+            }
+        }
+        0
+    });
+    assert_eq!(code, 0);
+    assert_eq!(client.start(|reply| (5, reply)).expect("a call").wait().expect("an answer"), 10);
+    drop(pending);
 }
 
 /// Not a test of its own: the process that the test below starts.

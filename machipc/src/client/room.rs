@@ -93,7 +93,7 @@ impl<'c> Place<'c> {
     pub(super) fn ask(&self, endpoint: &str) -> Result<(), Error> {
         let failed = |source: MachError| Error::Mach { endpoint: endpoint.to_owned(), source };
         let driver = Driver::current(endpoint)?;
-        let port = ReceiveRight::new().map_err(failed)?;
+        let port = ReceiveRight::pinned(1).map_err(failed)?;
         let _replaced = self.connection.right().notify_send_possible(&port).map_err(failed)?;
         let request = Request { port: Watched::new(&driver, port), _replaced };
         let former = self.connection.room.queue().request.replace(request);

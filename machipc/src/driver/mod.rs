@@ -90,7 +90,7 @@ impl Driver {
     }
 
     fn new() -> Result<Self, MachError> {
-        let (set, bell) = (PortSet::new()?, ReceiveRight::new()?);
+        let (set, bell) = (PortSet::new()?, ReceiveRight::pinned(1)?);
         set.insert(&bell)?;
         let state = State {
             sources: HashMap::new(),

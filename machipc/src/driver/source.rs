@@ -50,7 +50,7 @@ impl Inbox {
 impl Source {
     /// A port for one message.
     pub(super) fn one(driver: &Arc<Driver>) -> Result<Arc<Self>, MachError> {
-        ReceiveRight::new().map(|port| Self::new(driver, port, false))
+        ReceiveRight::pinned(1).map(|port| Self::new(driver, port, false))
     }
 
     fn new(driver: &Arc<Driver>, port: ReceiveRight<()>, many: bool) -> Arc<Self> {

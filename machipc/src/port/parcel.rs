@@ -3,7 +3,7 @@
 use core::fmt;
 use core::mem::take;
 
-use super::received::{self, LOCAL};
+use super::received::{self, ID, LOCAL};
 use super::{Deadline, MachError, MessageBuffer, ReceiveFrom, Received, descriptor};
 
 /// A message that came, with the memory that it lies in: it can be kept, and handed to another thread, while the next message
@@ -48,6 +48,11 @@ impl Parcel {
     /// The name of the port that the message came to; of a port set's members, which one.
     pub fn port(&self) -> u32 {
         self.port
+    }
+
+    /// The message's id, as in [`Received::id`].
+    pub fn id(&self) -> i32 {
+        descriptor::word(self.buffer.bytes.as_bytes(), ID).unwrap_or_default() as i32
     }
 
     /// The message. It can be opened once: what the first who did so has not taken out is destroyed.

@@ -534,7 +534,7 @@ const BITS: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_bits);
 const SIZE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_size);
 const REMOTE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_remote_port);
 pub(super) const LOCAL: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_local_port);
-const ID: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_id);
+pub(super) const ID: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_id);
 const NOTIFICATION_VALUE: usize =
     core::mem::offset_of!(mach::mach_notification_t, not_value) - descriptor::HEADER;
 const TRAILER_SECURITY: usize = core::mem::offset_of!(mach::mach_msg_security_trailer_t, msgh_sender);
