@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hostile_support::*;
-use machipc::{Client, Context, Host, Reply, mach};
+use machipc::{Client, ConnectOptions, Context, Host, Reply, mach};
 
 const PART: &str = "MACHIPC_HOSTILE_PART";
 const NAME: &str = "MACHIPC_HOSTILE_NAME";
@@ -90,7 +90,9 @@ fn client() {
         calls += 1;
         if calls.is_multiple_of(64) {
             // New connections get through, too.
-            let other = Client::<Sum>::connect_to(&std::env::var(NAME).unwrap()).unwrap();
+            // A host that is busy for long answers late, and counts as absent until then.
+            let options = ConnectOptions::new().name(std::env::var(NAME).unwrap()).wait(WATCHDOG);
+            let other = Client::<Sum>::connect_with(&options).unwrap();
             assert_eq!(
                 other.with_deadline(WATCHDOG).call(|reply| Sum::Next { number: 1, reply }).unwrap(),
                 2
