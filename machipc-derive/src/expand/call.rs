@@ -7,7 +7,7 @@ use syn::{GenericArgument, Ident, Member, Type};
 use super::fields;
 use crate::ast::{self, End};
 use crate::generics;
-use crate::model::{Alternative, Endpoint, Group, Model, Role};
+use crate::model::{Alternative, Endpoint, Group, Model, Part, Role};
 use crate::names;
 
 /// The call of a variant.
@@ -60,7 +60,7 @@ impl<'g> Call<'g> {
     /// The method's parameters behind `&self`: all fields but the reply and the streams.
     pub fn parameters(&self) -> TokenStream {
         let group = &self.variant.group;
-        let is_sent = |field: &&crate::model::Part| !matches!(field.role, Role::Reply(_) | Role::Stream(_));
+        let is_sent = |field: &&Part| !matches!(field.role, Role::Reply(_) | Role::Stream(_));
         let parameters = group.fields.iter().filter(is_sent).map(|field| {
             let name = parameter(group, field.member);
             let ty = generics::without_lifetimes(self.model, field.ty);
@@ -133,38 +133,24 @@ impl<'g> Call<'g> {
 
     /// What the method returns, of the result of sending or calling.
     pub fn result(&self, sent: TokenStream) -> TokenStream {
-        let ends: Vec<&Ident> = self.streams.iter().map(|stream| &stream.kept).collect();
-        let beside = |has_value: bool| {
-            let value = has_value.then(|| quote!(__answer));
-            let all = tuple(value.into_iter().chain(ends.iter().map(|end| quote!(#end))));
-            let pattern = if has_value { quote!(__answer) } else { quote!(()) };
-            quote!(|#pattern| #all)
-        };
-        let flat = match &self.outcome {
-            Some(_) if self.flat_errors && !self.is_pending() => Some(quote!(__rt::flatten(#sent))),
-            _ => None,
-        };
-        let sent = flat.clone().unwrap_or(sent);
-        if ends.is_empty() {
+        let outcome = self.outcome.as_ref().filter(|_| !self.is_pending());
+        let is_flat = outcome.is_some() && self.flat_errors;
+        let sent = if is_flat { quote!(__rt::flatten(#sent)) } else { sent };
+        if self.streams.is_empty() {
             return sent;
         }
-        match &self.outcome {
-            _ if self.is_pending() => {
-                let all = beside(true);
-                quote!(#sent.map(#all))
-            }
-            Some(outcome) if flat.is_some() => {
-                let all = beside(outcome.has_value);
-                quote!(#sent.map(#all))
-            }
-            Some(outcome) => {
-                let all = beside(outcome.has_value);
-                quote!(#sent.map(|__answer| __answer.map(#all)))
-            }
-            None => {
-                let all = beside(self.answer.is_some_and(|answer| !is_unit(answer)));
-                quote!(#sent.map(#all))
-            }
+        let has_value = match outcome {
+            Some(outcome) => outcome.has_value,
+            None => self.is_pending() || self.answer.is_some_and(|answer| !is_unit(answer)),
+        };
+        let value = has_value.then(|| quote!(__answer));
+        let ends = self.streams.iter().map(|Stream { kept, .. }| quote!(#kept));
+        let all = tuple(value.clone().into_iter().chain(ends));
+        let value = value.unwrap_or_else(|| quote!(()));
+        if outcome.is_some() && !is_flat {
+            quote!(#sent.map(|__answer| __answer.map(|#value| #all)))
+        } else {
+            quote!(#sent.map(|#value| #all))
         }
     }
 }
