@@ -49,7 +49,7 @@ pub enum Waiting {
 
 impl Waiting {
     /// Why a system that waits so is not tried.
-    fn lacks(self, work: &Work) -> Option<&'static str> {
+    pub fn lacks(self, work: &Work) -> Option<&'static str> {
         match (self, work.place) {
             (Self::Polls, Place::Same | Place::Free) => Some("polling needs a CPU to itself"),
             _ => None,
@@ -96,7 +96,9 @@ impl Job {
 pub fn all() -> Vec<Box<dyn System>> {
     use systems::*;
     vec![
-        Box::new(machipc::Machipc),
+        Box::new(machipc::Machipc { waiting: Waiting::SpinsThenSleeps }),
+        Box::new(machipc::Machipc { waiting: Waiting::Polls }),
+        Box::new(machipc::Machipc { waiting: Waiting::Sleeps }),
         #[cfg(feature = "iceoryx2")]
         Box::new(iceoryx2::Iceoryx2 { waiting: Waiting::Polls }),
         #[cfg(feature = "iceoryx2")]

@@ -9,7 +9,7 @@ use iceoryx2::prelude::*;
 use crate::Outcome;
 use crate::ends::{Caller, Desk, Inbox, Outbox};
 use crate::system::{Job, System, Waiting};
-use crate::work::{Fill, Place, Work};
+use crate::work::{Fill, Work};
 
 pub struct Iceoryx2 {
     pub waiting: Waiting,
@@ -26,15 +26,6 @@ impl System for Iceoryx2 {
 
     fn waiting(&self) -> Waiting {
         self.waiting
-    }
-
-    fn lacks(&self, work: &Work) -> Option<&'static str> {
-        match work.place {
-            Place::Same | Place::Free if self.waiting == Waiting::Polls => {
-                Some("polling needs a CPU to itself")
-            }
-            _ => None,
-        }
     }
 
     fn receive(&self, job: &Job, mut inbox: Inbox) -> Outcome {

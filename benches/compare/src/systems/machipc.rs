@@ -1,4 +1,4 @@
-//! machipc: an endpoint, its generated client, and a host, with the settings that they have by themselves.
+//! machipc: an endpoint, its generated client, and a host, with the settings that they have by themselves but for how they wait.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -12,7 +12,9 @@ use crate::ends::{Caller, Desk, Inbox, Outbox};
 use crate::system::{Job, System, Waiting};
 use crate::work::{Fill, Work};
 
-pub struct Machipc;
+pub struct Machipc {
+    pub waiting: Waiting,
+}
 
 /// What is sent. Each run has a directory of names to itself.
 #[machipc::endpoint("machipc.compare")]
@@ -48,14 +50,21 @@ impl System for Machipc {
     }
 
     fn waiting(&self) -> Waiting {
-        Waiting::SpinsThenSleeps
+        self.waiting
     }
 
     fn lacks(&self, work: &Work) -> Option<&'static str> {
-        (work.fill == Fill::InPlace).then_some("there is no way yet to build a message in place")
+        if work.fill == Fill::InPlace {
+            return Some("there is no way yet to build a message in place");
+        }
+        if work.idle > 0 && self.waiting != Waiting::SpinsThenSleeps {
+            return Some("its first row stands for it: starting so many processes takes long");
+        }
+        self.waiting.lacks(work)
     }
 
     fn receive(&self, _: &Job, inbox: Inbox) -> Outcome {
+        self.wait_so();
         inbox.ready()?;
         host(&INBOX, inbox, |inbox, message| match message {
             Traffic::Line(line) => inbox.take(&line.bytes),
@@ -65,6 +74,7 @@ impl System for Machipc {
     }
 
     fn send(&self, _: &Job, mut outbox: Outbox) -> Outcome {
+        self.wait_so();
         let client = TrafficClient::connect_timeout(PATIENCE)?;
         while let Some(message) = outbox.next()? {
             match Line::try_ref_from_bytes(message) {
@@ -76,6 +86,7 @@ impl System for Machipc {
     }
 
     fn serve(&self, _: &Job, desk: Desk) -> Outcome {
+        self.wait_so();
         desk.ready()?;
         host(&DESK, desk, |desk, message| {
             match message {
@@ -92,6 +103,7 @@ impl System for Machipc {
     }
 
     fn call(&self, _: &Job, mut caller: Caller) -> Outcome {
+        self.wait_so();
         let client = TrafficClient::connect_timeout(PATIENCE)?;
         while let Some(request) = caller.next()? {
             match Line::try_ref_from_bytes(request) {
@@ -106,6 +118,18 @@ impl System for Machipc {
             }
         }
         Ok(())
+    }
+}
+
+impl Machipc {
+    /// Says how this process waits.
+    fn wait_so(&self) {
+        match self.waiting {
+            Waiting::SpinsThenSleeps => machipc::Waiting::Adaptive,
+            Waiting::Sleeps => machipc::Waiting::Sleep,
+            Waiting::Polls => machipc::Waiting::Poll,
+        }
+        .set();
     }
 }
 
