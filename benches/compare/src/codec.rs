@@ -8,7 +8,7 @@ use machipc::message::{AlignedBuffer, Decoder, Encoder, PLAIN_ID};
 use zerocopy::{IntoBytes, TryFromBytes};
 
 use crate::Outcome;
-use crate::solo::{Group, HostCpu, Way};
+use crate::solo::{Done, Group, HostCpu, Way};
 
 pub const ENCODE: Group = Group {
     title: "codec: {u64, u32, 3 \u{d7} f64, text of 12, 8 \u{d7} u32} to bytes",
@@ -122,12 +122,12 @@ fn encoded(count: u64, mut write: impl FnMut(&Order) -> Outcome) -> Outcome<u64>
 }
 
 /// Calls `read` so many times, and counts how often it says that it has read the order.
-fn decoded(count: u64, mut read: impl FnMut() -> Outcome<bool>) -> Outcome<u64> {
+fn decoded(count: u64, mut read: impl FnMut() -> Outcome<bool>) -> Outcome<Done> {
     let mut right = 0;
     for _ in 0..count {
         right += u64::from(read()?);
     }
-    Ok(right)
+    Ok(right.into())
 }
 
 /// The order that is read again and again.
@@ -148,7 +148,7 @@ fn machipc_bytes() -> Outcome<AlignedBuffer> {
     Ok(buffer)
 }
 
-fn machipc_encode(count: u64, _: HostCpu) -> Outcome<u64> {
+fn machipc_encode(count: u64, _: HostCpu) -> Outcome<Done> {
     let mut buffer = AlignedBuffer::new();
     let right = encoded(count, |order| {
         buffer.clear();
@@ -159,10 +159,10 @@ fn machipc_encode(count: u64, _: HostCpu) -> Outcome<u64> {
         Ok(())
     })?;
     let last = Order::decode_payload(PLAIN_ID, &mut Decoder::new(buffer.as_bytes(), None))?;
-    Ok(if last == order(count - 1) { right } else { 0 })
+    Ok(if last == order(count - 1) { right } else { 0 }.into())
 }
 
-fn machipc_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
+fn machipc_borrow(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = machipc_bytes()?;
     decoded(count, || {
         let mut input = Decoder::new(black_box(bytes.as_bytes()), None);
@@ -172,7 +172,7 @@ fn machipc_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
     })
 }
 
-fn machipc_own(count: u64, _: HostCpu) -> Outcome<u64> {
+fn machipc_own(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = machipc_bytes()?;
     decoded(count, || {
         let mut input = Decoder::new(black_box(bytes.as_bytes()), None);
@@ -182,7 +182,7 @@ fn machipc_own(count: u64, _: HostCpu) -> Outcome<u64> {
     })
 }
 
-fn plain_encode(count: u64, _: HostCpu) -> Outcome<u64> {
+fn plain_encode(count: u64, _: HostCpu) -> Outcome<Done> {
     let (mut buffer, mut order) = (AlignedBuffer::new(), plain(0));
     for id in 0..count {
         order.id = id;
@@ -193,10 +193,10 @@ fn plain_encode(count: u64, _: HostCpu) -> Outcome<u64> {
         black_box(&mut buffer);
     }
     let last = PlainOrder::try_read_from_bytes(buffer.as_bytes()).map_err(|_| "no order")?;
-    Ok(if last == order { count } else { 0 })
+    Ok(if last == order { count } else { 0 }.into())
 }
 
-fn plain_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
+fn plain_borrow(count: u64, _: HostCpu) -> Outcome<Done> {
     let mut buffer = AlignedBuffer::new();
     let order = plain(ID);
     let mut out = Encoder::new(&mut buffer);
@@ -211,19 +211,19 @@ fn plain_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
 }
 
 /// What plain data costs at least.
-fn memcpy(count: u64, _: HostCpu) -> Outcome<u64> {
+fn memcpy(count: u64, _: HostCpu) -> Outcome<Done> {
     let (mut buffer, mut order) = ([0; size_of::<PlainOrder>()], plain(0));
     for id in 0..count {
         order.id = id;
         buffer.copy_from_slice(black_box(&order).as_bytes());
         black_box(&mut buffer);
     }
-    Ok(if buffer == order.as_bytes() { count } else { 0 })
+    Ok(if buffer == order.as_bytes() { count } else { 0 }.into())
 }
 
 type Failure = rkyv::rancor::Error;
 
-fn rkyv_encode(count: u64, _: HostCpu) -> Outcome<u64> {
+fn rkyv_encode(count: u64, _: HostCpu) -> Outcome<Done> {
     let mut buffer = rkyv::util::AlignedVec::<16>::new();
     let right = encoded(count, |order| {
         let mut bytes = std::mem::take(&mut buffer);
@@ -232,10 +232,10 @@ fn rkyv_encode(count: u64, _: HostCpu) -> Outcome<u64> {
         Ok(())
     })?;
     let last: Order = rkyv::from_bytes::<Order, Failure>(&buffer)?;
-    Ok(if last == order(count - 1) { right } else { 0 })
+    Ok(if last == order(count - 1) { right } else { 0 }.into())
 }
 
-fn rkyv_access(count: u64, _: HostCpu) -> Outcome<u64> {
+fn rkyv_access(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = rkyv::to_bytes::<Failure>(&order(ID))?;
     decoded(count, || {
         let order = black_box(rkyv::access::<ArchivedOrder, Failure>(black_box(&bytes))?);
@@ -243,7 +243,7 @@ fn rkyv_access(count: u64, _: HostCpu) -> Outcome<u64> {
     })
 }
 
-fn rkyv_own(count: u64, _: HostCpu) -> Outcome<u64> {
+fn rkyv_own(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = rkyv::to_bytes::<Failure>(&order(ID))?;
     decoded(count, || {
         let order = black_box(rkyv::from_bytes::<Order, Failure>(black_box(&bytes))?);
@@ -255,7 +255,7 @@ fn fixed() -> impl bincode::config::Config {
     bincode::config::standard().with_fixed_int_encoding()
 }
 
-fn bincode_encode(count: u64, _: HostCpu) -> Outcome<u64> {
+fn bincode_encode(count: u64, _: HostCpu) -> Outcome<Done> {
     let (mut buffer, mut len) = ([0; 256], 0);
     let right = encoded(count, |order| {
         len = bincode::encode_into_slice(order, &mut buffer, fixed())?;
@@ -263,10 +263,10 @@ fn bincode_encode(count: u64, _: HostCpu) -> Outcome<u64> {
         Ok(())
     })?;
     let (last, _): (Order, usize) = bincode::decode_from_slice(&buffer[..len], fixed())?;
-    Ok(if last == order(count - 1) { right } else { 0 })
+    Ok(if last == order(count - 1) { right } else { 0 }.into())
 }
 
-fn bincode_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
+fn bincode_borrow(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = bincode::encode_to_vec(order(ID), fixed())?;
     decoded(count, || {
         let (order, _) = bincode::borrow_decode_from_slice::<TextRef<'_>, _>(black_box(&bytes), fixed())?;
@@ -275,7 +275,7 @@ fn bincode_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
     })
 }
 
-fn bincode_own(count: u64, _: HostCpu) -> Outcome<u64> {
+fn bincode_own(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = bincode::encode_to_vec(order(ID), fixed())?;
     decoded(count, || {
         let (order, _) = bincode::decode_from_slice::<Order, _>(black_box(&bytes), fixed())?;
@@ -284,17 +284,17 @@ fn bincode_own(count: u64, _: HostCpu) -> Outcome<u64> {
     })
 }
 
-fn postcard_encode(count: u64, _: HostCpu) -> Outcome<u64> {
+fn postcard_encode(count: u64, _: HostCpu) -> Outcome<Done> {
     let (mut buffer, mut len) = ([0; 256], 0);
     let right = encoded(count, |order| {
         len = black_box(postcard::to_slice(order, &mut buffer)?).len();
         Ok(())
     })?;
     let last: Order = postcard::from_bytes(&buffer[..len])?;
-    Ok(if last == order(count - 1) { right } else { 0 })
+    Ok(if last == order(count - 1) { right } else { 0 }.into())
 }
 
-fn postcard_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
+fn postcard_borrow(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = postcard::to_stdvec(&order(ID))?;
     decoded(count, || {
         let order = black_box(postcard::from_bytes::<TextRef<'_>>(black_box(&bytes))?);
@@ -302,7 +302,7 @@ fn postcard_borrow(count: u64, _: HostCpu) -> Outcome<u64> {
     })
 }
 
-fn postcard_own(count: u64, _: HostCpu) -> Outcome<u64> {
+fn postcard_own(count: u64, _: HostCpu) -> Outcome<Done> {
     let bytes = postcard::to_stdvec(&order(ID))?;
     decoded(count, || {
         let order = black_box(postcard::from_bytes::<Order>(black_box(&bytes))?);

@@ -43,7 +43,7 @@ fn await_end() -> Outcome {
 }
 
 /// Nanoseconds of a clock that all processes share.
-fn wall() -> u64 {
+pub fn wall() -> u64 {
     nanoseconds(ClockId::Monotonic)
 }
 

@@ -3,15 +3,16 @@
 //! Messages are 64 bytes by value. The receiving thread has a CPU to itself and checks that all came in order.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use machipc::{Client, Context, Host, registry};
 
 use crate::Outcome;
+use crate::ends::wall;
 use crate::machine::stay_on;
-use crate::solo::{Group, HostCpu, Way};
+use crate::solo::{Done, Group, HostCpu, Way};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many messages a bounded channel holds: as many as a port.
@@ -68,7 +69,7 @@ impl Count {
     }
 }
 
-fn direct_call(count: u64, _: HostCpu) -> Outcome<u64> {
+fn direct_call(count: u64, _: HostCpu) -> Outcome<Done> {
     let came = Arc::new(Count::default());
     let counter = came.clone();
     let host = Host::<Note>::builder().unnamed().bind(move |note: Note, _: &Context| {
@@ -78,13 +79,13 @@ fn direct_call(count: u64, _: HostCpu) -> Outcome<u64> {
     for number in 0..count {
         client.send(note(number))?;
     }
-    Ok(came.get())
+    Ok(came.get().into())
 }
 
 type Handler = dyn Fn(Note, &u64) + Send + Sync;
 
 /// What a direct call costs at least: a handler behind a pointer.
-fn dynamic_call(count: u64, _: HostCpu) -> Outcome<u64> {
+fn dynamic_call(count: u64, _: HostCpu) -> Outcome<Done> {
     let came = Arc::new(Count::default());
     let counter = came.clone();
     let handler: Box<Handler> = Box::new(move |note, _| {
@@ -94,85 +95,82 @@ fn dynamic_call(count: u64, _: HostCpu) -> Outcome<u64> {
     for number in 0..count {
         handler(note(number), &0);
     }
-    Ok(came.get())
+    Ok(came.get().into())
 }
 
-fn queued(count: u64, cpu: HostCpu) -> Outcome<u64> {
+fn queued(count: u64, cpu: HostCpu) -> Outcome<Done> {
     registry::set_lookup_enabled(false);
-    let came = Arc::new(Count::default());
+    let came = Arc::new((Count::default(), AtomicU64::new(0)));
     let counter = came.clone();
     let name = format!("machipc.compare.inside.{}", std::process::id());
     let served = name.clone();
     let host = thread::spawn(move || -> Result<(), String> {
         stay(cpu)?;
         let run = Host::<Note>::builder().name(served).run(move |note: Note, cx: &Context| {
-            if counter.take(&note) == count {
+            let (came, ended) = &*counter;
+            if came.take(&note) == count {
+                ended.store(wall(), Ordering::Relaxed);
                 cx.stop();
             }
         });
         run.map(drop).map_err(|error| error.to_string())
     });
     let client = Client::<Note>::connect_to_timeout(&name, PATIENCE)?;
+    let began = wall();
     for number in 0..count {
         client.send(note(number))?;
     }
     joined(host)??;
-    Ok(came.get())
+    Ok(Done { right: came.0.get(), took: Some(came.1.load(Ordering::Relaxed).saturating_sub(began)) })
 }
 
-fn std_unbounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
+fn std_unbounded(count: u64, cpu: HostCpu) -> Outcome<Done> {
     let (sender, receiver) = mpsc::channel::<Note>();
-    let receiver = receiving(cpu, move || receiver.recv().ok());
-    for number in 0..count {
-        sender.send(note(number))?;
-    }
-    drop(sender);
-    Ok(joined(receiver)??)
+    through(count, cpu, move |note| Ok(sender.send(note)?), move || receiver.recv().ok())
 }
 
-fn std_bounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
+fn std_bounded(count: u64, cpu: HostCpu) -> Outcome<Done> {
     let (sender, receiver) = mpsc::sync_channel::<Note>(BOUND);
-    let receiver = receiving(cpu, move || receiver.recv().ok());
-    for number in 0..count {
-        sender.send(note(number))?;
-    }
-    drop(sender);
-    Ok(joined(receiver)??)
+    through(count, cpu, move |note| Ok(sender.send(note)?), move || receiver.recv().ok())
 }
 
-fn crossbeam_unbounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
-    crossbeam(count, cpu, crossbeam_channel::unbounded())
+fn crossbeam_unbounded(count: u64, cpu: HostCpu) -> Outcome<Done> {
+    let (sender, receiver) = crossbeam_channel::unbounded::<Note>();
+    through(count, cpu, move |note| Ok(sender.send(note)?), move || receiver.recv().ok())
 }
 
-fn crossbeam_bounded(count: u64, cpu: HostCpu) -> Outcome<u64> {
-    crossbeam(count, cpu, crossbeam_channel::bounded(BOUND))
+fn crossbeam_bounded(count: u64, cpu: HostCpu) -> Outcome<Done> {
+    let (sender, receiver) = crossbeam_channel::bounded::<Note>(BOUND);
+    through(count, cpu, move |note| Ok(sender.send(note)?), move || receiver.recv().ok())
 }
 
-fn crossbeam(
+/// Sends through a channel to a thread on a CPU of its own, which takes what comes until the sending half is dropped.
+fn through(
     count: u64,
     cpu: HostCpu,
-    (sender, receiver): (crossbeam_channel::Sender<Note>, crossbeam_channel::Receiver<Note>),
-) -> Outcome<u64> {
-    let receiver = receiving(cpu, move || receiver.recv().ok());
-    for number in 0..count {
-        sender.send(note(number))?;
-    }
-    drop(sender);
-    Ok(joined(receiver)??)
-}
-
-type Receiving = thread::JoinHandle<Result<u64, String>>;
-
-/// A thread on a CPU of its own that takes what `next` gives until that has no more.
-fn receiving(cpu: HostCpu, mut next: impl FnMut() -> Option<Note> + Send + 'static) -> Receiving {
-    thread::spawn(move || {
-        stay(cpu)?;
-        let count = Count::default();
+    send: impl Fn(Note) -> Outcome,
+    mut next: impl FnMut() -> Option<Note> + Send + 'static,
+) -> Outcome<Done> {
+    let ready = Arc::new(Barrier::new(2));
+    let there = ready.clone();
+    let receiver = thread::spawn(move || -> Result<(u64, u64), String> {
+        let stays = stay(cpu);
+        there.wait();
+        stays?;
+        let came = Count::default();
         while let Some(note) = next() {
-            count.take(&note);
+            came.take(&note);
         }
-        Ok(count.get())
-    })
+        Ok((came.get(), wall()))
+    });
+    ready.wait();
+    let began = wall();
+    for number in 0..count {
+        send(note(number))?;
+    }
+    drop(send);
+    let (right, ended) = joined(receiver)??;
+    Ok(Done { right, took: Some(ended.saturating_sub(began)) })
 }
 
 fn stay(cpu: HostCpu) -> Result<(), String> {
