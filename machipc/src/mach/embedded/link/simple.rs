@@ -16,7 +16,8 @@ use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
 use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_ONCE, TO_SEND, WireRight};
-use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, SCANNED};
+use super::table::SCANNED;
+use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link};
 use crate::mach::{
     MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_TYPE_MOVE_SEND,
     MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSGH_BITS, MACH_MSGH_BITS_USER, MACH_PORT_NULL, mach_msg_header_t,

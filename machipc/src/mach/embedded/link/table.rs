@@ -1,0 +1,242 @@
+//! All links of a task: under their ids, and by who is at the other end.
+
+use std::collections::HashMap;
+
+use super::super::barrier;
+use super::super::message::Sender;
+use super::super::poll::Poller;
+use super::super::port::PortId;
+use super::super::slab::Slab;
+use super::super::wait::WaiterId;
+use super::handshake::{self, Nonce};
+use super::ring::Watch;
+use super::{Handshake, Link, Mark, Owner, Parted};
+
+/// Up to this many links are all looked at; of more only those that are watched.
+pub(super) const SCANNED: usize = 16;
+/// Ids of links: a generation above, an index below.
+const INDEX_BITS: u32 = 16;
+
+/// All links of the task.
+pub(in super::super) struct Links {
+    /// What polls the links' sockets; made with the first link.
+    pub(in super::super) poller: Option<&'static Poller>,
+    /// This task's name for itself.
+    pub(in super::super) nonce: Nonce,
+    pub(in super::super) handshakes: Slab<Handshake>,
+    /// Ports by their marks: ours that were given away, and others' that we hold rights to. More than one where somebody lies.
+    pub(super) marks: HashMap<Mark, Vec<PortId>>,
+    /// This process, as others know it.
+    pub(super) own: Owner,
+    pub(super) slots: Vec<(u32, Option<Box<Link>>)>,
+    pub(super) free: Vec<u32>,
+    /// Links to be polled, or no longer: whoever polls looks here when it changes.
+    pub(in super::super) changed: bool,
+    /// Links that are watched, and not silent until a bell.
+    pub(super) watched: Vec<u32>,
+    /// Links are watched that were not before: whoever sleeps in the poll does not know of them.
+    pub(in super::super) added: bool,
+    /// Which link is looked at first by a receiver on the short way, and how many messages such have taken.
+    pub(super) turn: usize,
+    pub(super) taken: u32,
+    /// Threads that wait for a link to move on.
+    pub(super) awaiting: Vec<WaiterId>,
+    /// Ports whose holders have yet to be told where it is: there was no room for descriptors.
+    pub(super) unredirected: Vec<PortId>,
+}
+
+impl Links {
+    pub(in super::super) fn new() -> Self {
+        let (poller, handshakes) = (None, Slab::new());
+        let nonce = handshake::own_nonce();
+        Self {
+            poller,
+            nonce,
+            handshakes,
+            marks: HashMap::new(),
+            own: (rustix::process::getpid().as_raw_nonzero().get() as u32, nonce),
+            slots: Vec::new(),
+            free: Vec::new(),
+            changed: false,
+            watched: Vec::new(),
+            added: false,
+            turn: 0,
+            taken: 0,
+            awaiting: Vec::new(),
+            unredirected: Vec::new(),
+        }
+    }
+
+    pub(in super::super) fn get_mut(&mut self, id: u32) -> Option<&mut Link> {
+        let (generation, link) = self.slots.get_mut((id & ((1 << INDEX_BITS) - 1)) as usize)?;
+        if *generation != id >> INDEX_BITS {
+            return None;
+        }
+        link.as_deref_mut()
+    }
+
+    pub(super) fn insert(&mut self, link: Link) -> Option<u32> {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.slots.len() < 1 << INDEX_BITS => {
+                self.slots.push((0, None));
+                (self.slots.len() - 1) as u32
+            }
+            None => return None,
+        };
+        let (generation, slot) = &mut self.slots[index as usize];
+        *generation = (*generation + 1) & ((1 << (32 - INDEX_BITS)) - 1);
+        *slot = Some(Box::new(link));
+        let id = *generation << INDEX_BITS | index;
+        self.watched.push(id);
+        (self.changed, self.added) = (true, true);
+        Some(id)
+    }
+
+    pub(super) fn remove(&mut self, id: u32) -> Option<Box<Link>> {
+        self.get_mut(id)?;
+        let index = id & ((1 << INDEX_BITS) - 1);
+        let link = self.slots[index as usize].1.take();
+        self.free.push(index);
+        self.watched.retain(|&watched| watched != id);
+        self.changed = true;
+        link
+    }
+
+    /// How many links there are.
+    pub(in super::super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether some links are not looked at without a bell.
+    pub(in super::super) fn has_unscanned(&self) -> bool {
+        self.len() > SCANNED
+    }
+
+    pub(super) fn id_at(&self, index: usize) -> Option<u32> {
+        let (generation, link) = self.slots.get(index)?;
+        link.as_ref().map(|_| generation << INDEX_BITS | index as u32)
+    }
+
+    /// Ids of all links.
+    pub(in super::super) fn ids(&self) -> Vec<u32> {
+        let ids = self.slots.iter().enumerate();
+        ids.filter_map(|(index, (generation, link))| {
+            link.as_ref().map(|_| generation << INDEX_BITS | index as u32)
+        })
+        .collect()
+    }
+
+    /// Links that whoever polls is to watch.
+    pub(in super::super) fn watches(&mut self) -> Vec<Watch> {
+        let watched = self.watched.clone();
+        watched.into_iter().filter_map(|id| self.get_mut(id).map(|link| link.watch())).collect()
+    }
+
+    /// The link to the process that calls itself `nonce` and that this machine's kernel knows as `peer`.
+    pub(in super::super) fn find(&self, nonce: &Nonce, peer: &Sender) -> Option<u32> {
+        let pid = |sender: &Sender| sender.audit.val[5];
+        self.ids().into_iter().find(|&id| {
+            let link = self.slots[(id & ((1 << INDEX_BITS) - 1)) as usize].1.as_deref();
+            link.is_some_and(|link| link.nonce == *nonce && pid(&link.peer) == pid(peer))
+        })
+    }
+
+    /// What both sides of a link call it; 0 is none.
+    pub(in super::super) fn number(&mut self, id: u32) -> u64 {
+        self.get_mut(id).map_or(0, |link| link.tx.memory_number())
+    }
+
+    /// The link that a peer calls by that number. A peer that was introduced may have said who it is only now.
+    pub(in super::super) fn find_number(&mut self, number: u64, peer: &Sender) -> Option<u32> {
+        let id = self.ids().into_iter().find(|&id| self.number(id) == number)?;
+        let link = self.get_mut(id)?;
+        if link.unidentified {
+            // A hang-up that is read here shows again when the socket is polled; a bell does not, so the link is watched.
+            let _ = link.read_socket();
+            self.activate(id);
+        }
+        let link = self.get_mut(id)?;
+        (!link.unidentified && link.peer.audit.val[5] == peer.audit.val[5]).then_some(id)
+    }
+
+    /// Whether two links lead to the same process.
+    pub(super) fn is_same_peer(&self, one: u32, other: u32) -> bool {
+        let peer = |id: u32| {
+            let (generation, link) = self.slots.get((id & ((1 << INDEX_BITS) - 1)) as usize)?;
+            let link = link.as_deref().filter(|_| *generation == id >> INDEX_BITS)?;
+            (!link.unidentified).then_some((link.nonce, link.peer.audit.val[5]))
+        };
+        one == other || (peer(one).is_some() && peer(one) == peer(other))
+    }
+
+    /// Other links to this link's peer. There is more than one where the two connected at the same time, or were introduced; a death that
+    /// is seen on one comes after all messages on the others.
+    pub(super) fn links_to_peer_of(&mut self, id: u32) -> Vec<u32> {
+        let Some(link) = self.get_mut(id).filter(|link| !link.unidentified) else { return Vec::new() };
+        let (nonce, pid) = (link.nonce, link.peer.audit.val[5]);
+        let same = |link: &Link| link.nonce == nonce && link.peer.audit.val[5] == pid;
+        let mut ids = self.ids();
+        ids.retain(|&other| other != id && self.get_mut(other).is_some_and(|link| same(link)));
+        ids
+    }
+
+    /// A send right of the peer's is given back. Its credit stays until the peer says that the id is gone.
+    pub(in super::super) fn forget_import(&mut self, link: u32, export: u32, credits: u32, halted: bool) {
+        if let Some(link) = self.get_mut(link) {
+            link.imports.remove(&export);
+            link.parted.insert(export, Parted { credits, halted });
+        }
+    }
+
+    /// A send-once right to a port of the peer's has been used or given back.
+    pub(in super::super) fn forget_once(&mut self, link: u32, export: u32, port: PortId) {
+        if let Some(link) = self.get_mut(link)
+            && link.onces.get(&export) == Some(&port)
+        {
+            link.onces.remove(&export);
+        }
+    }
+
+    /// Whether frames wait for room that no bell may announce.
+    pub(in super::super) fn is_stuck(&self) -> bool {
+        self.slots
+            .iter()
+            .filter_map(|(_, link)| link.as_ref())
+            .any(|link| !link.waiting.is_empty() || !link.stalled.is_empty())
+            || !self.unredirected.is_empty()
+    }
+
+    /// Makes a link's input visible by its bell again. Returns false when there is some already.
+    pub(in super::super) fn arm_all(&mut self) -> bool {
+        let mut watched = core::mem::take(&mut self.watched);
+        self.changed |= !watched.is_empty();
+        let mut promised = false;
+        for &id in &watched {
+            promised |= self.get_mut(id).is_some_and(|link| link.rx.withdraw());
+        }
+        if promised {
+            // Under the lock: it takes up to 50 µs, once after a thousand messages or more, and who sleeps has nothing to do.
+            barrier::everywhere();
+        }
+        watched.retain(|&id| match self.get_mut(id) {
+            Some(link) if link.rx.arm() => {
+                link.active = false;
+                false
+            }
+            link => link.is_some(),
+        });
+        self.watched = watched;
+        self.watched.is_empty()
+    }
+
+    /// Watches a link from now on.
+    pub(super) fn activate(&mut self, id: u32) {
+        let Some(link) = self.get_mut(id) else { return };
+        if !core::mem::replace(&mut link.active, true) {
+            link.rx.disarm();
+            self.watched.push(id);
+            (self.changed, self.added) = (true, true);
+        }
+    }
+}
