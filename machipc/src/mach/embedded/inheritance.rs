@@ -141,14 +141,25 @@ mod tests {
 
     #[test]
     fn texts_that_are_none_are_refused() {
-        let hex = "0123456789abcdef0123456789abcdef";
-        assert!(parse(format!("7.a0.{hex}").as_bytes()).is_some());
-        for bad in ["", "7", "7.a0", "7.a0.", "2.a0.", "-1.a0.", "7.xyz.", "7.a0.é"] {
+        let hex = "a7".repeat(NO_IDENTITY.len());
+        let (first, before) = (STANDARD, STANDARD - 1);
+        assert_eq!(parse(format!("{first}.a0.{hex}").as_bytes()).map(|(number, ..)| number), Some(first));
+        let beginnings = [
+            "".to_owned(),
+            first.to_string(),
+            format!("{first}.a0."),
+            format!("{before}.a0"),
+            "-1.a0".to_owned(),
+            format!("{first}.xyz"),
+            format!("{first}.a0.é"),
+        ];
+        for bad in beginnings {
             assert_eq!(parse(bad.as_bytes()), None, "{bad}");
-            assert!(parse(format!("{bad}.{hex}").as_bytes()).is_none_or(|_| bad == "7.a0"), "{bad}");
+            let whole = format!("{bad}.{hex}");
+            assert_eq!(parse(whole.as_bytes()), None, "{whole}");
         }
-        assert_eq!(parse(format!("7.a0.{}g", &hex[1..]).as_bytes()), None);
-        assert_eq!(parse(format!("7.a0.é{}", &hex[2..]).as_bytes()), None);
+        assert_eq!(parse(format!("{first}.a0.{}g", &hex[1..]).as_bytes()), None);
+        assert_eq!(parse(format!("{first}.a0.é{}", &hex[2..]).as_bytes()), None);
         assert_eq!(parse(b"\xff.a0."), None);
     }
 
