@@ -14,7 +14,7 @@ use super::frame::{
     TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::ring::CAPACITY;
-use super::{Export, Frame, Halt, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
+use super::{Export, Frame, Halt, Introduced, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
 pub(super) const INLINE_MEMORY: usize = 16 * 1024;
@@ -213,8 +213,30 @@ impl Kernel {
                     _ => WireRight::Dead,
                 }
             }
-            (_, Right::Send(_)) => self.export_send(id, port),
+            (_, Right::Send(_)) => {
+                self.answer_introductions(id, port);
+                self.export_send(id, port)
+            }
             (_, Right::SendOnce(_)) => self.export_once(id, port),
+        }
+    }
+
+    /// Answers those who were introduced to a port and wait, before a peer is given its first right to it over a link: that peer may be one of
+    /// them, and knows the two rights for one only once it knows who has answered.
+    fn answer_introductions(&mut self, id: u32, port: PortId) {
+        if self.links.handshakes.len() == 0
+            || self.links.get_mut(id).is_none_or(|link| link.export_of.contains_key(&port))
+        {
+            return;
+        }
+        let to_port = |introduced: &Introduced| introduced.right.port() == port;
+        let all = self.links.handshakes.iter();
+        let waiting: Vec<u32> = all
+            .filter(|(_, handshake)| handshake.introduced.as_ref().is_some_and(to_port))
+            .map(|(key, _)| key)
+            .collect();
+        for key in waiting {
+            self.handshake_event(key);
         }
     }
 
