@@ -89,8 +89,12 @@ impl<'c> Place<'c> {
         Poll::Pending
     }
 
-    /// There was no room: asks to be told.
+    /// There was no room: asks to be told, if this one is first. Another's request would take the place of the one that the first one waits
+    /// for, and nobody would wait for that other.
     pub(super) fn ask(&self, endpoint: &str) -> Result<(), Error> {
+        if self.connection.room.queue().index(self.number) != Some(0) {
+            return Ok(());
+        }
         let failed = |source: MachError| Error::Mach { endpoint: endpoint.to_owned(), source };
         let driver = Driver::current(endpoint)?;
         let port = ReceiveRight::pinned(1).map_err(failed)?;
