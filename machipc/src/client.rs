@@ -392,7 +392,8 @@ impl<M: MachMessage + 'static> Client<M> {
         deadline: Option<Instant>,
         driver: GetDriver,
     ) -> Result<PendingReply<T>, Error> {
-        let slot = self.ask_local(core, request, deadline)?;
+        let slot = Arc::new(Slot::new());
+        self.ask_local(core, &slot, request, deadline)?;
         PendingReply::local(slot, self.call_until(deadline, driver))
     }
 
@@ -444,7 +445,11 @@ impl<M: MachMessage + 'static> Client<M> {
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         deadline: Option<Instant>,
     ) -> Result<T, Error> {
-        match self.ask_local(core, request, deadline)?.take(deadline) {
+        let slot = Slot::fresh();
+        self.ask_local(core, &slot, request, deadline)?;
+        let answer = slot.take(deadline);
+        Slot::keep(slot);
+        match answer {
             Some(Answer::Value(value)) => Ok(value),
             Some(Answer::Dropped) => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
             Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, deadline),
@@ -452,20 +457,19 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    /// Calls the handler with a request whose answer comes to the slot that is returned.
+    /// Calls the handler with a request whose answer comes to the slot.
     fn ask_local<'m, T>(
         &self,
         core: &Core<M>,
+        slot: &Arc<Slot<Answer<T>>>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         deadline: Option<Instant>,
-    ) -> Result<Arc<Slot<Answer<T>>>, Error> {
-        let slot = Arc::new(Slot::new());
+    ) -> Result<(), Error> {
         let message = request(Reply::local(slot.clone(), deadline));
-        if Arc::strong_count(&slot) == 1 {
+        if Arc::strong_count(slot) == 1 {
             return Err(self.encode_error(REPLY_NOT_HELD));
         }
-        core.call(message, deadline).map_err(|refused| refused.1)?;
-        Ok(slot)
+        core.call(message, deadline).map_err(|refused| refused.1)
     }
 
     /// Waits for the answer to a call whose reply has left this process.

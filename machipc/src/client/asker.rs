@@ -47,7 +47,8 @@ impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
         let deadline = client.deadline_from_now();
         match &client.link {
             Link::Local(core) => {
-                let slot = client.ask_local(core, request, deadline)?;
+                let slot = Arc::new(Slot::new());
+                client.ask_local(core, &slot, request, deadline)?;
                 (self.wait_here)(slot, client.call_until(deadline, Driver::current))
             }
             Link::Port(_) | Link::Renewable(_) => {

@@ -1,9 +1,11 @@
 //! Where the answer of a call inside one process is left for its caller.
 //!
-//! A call through the short cut allocates one slot, shared by the caller and the [`Reply`](super::Reply). The reply may outlive the
-//! call and move to any thread, so neither side's stack can hold the slot without unsafe code; the allocation is the
-//! price of that. Most handlers answer before they return: then nobody parks and nobody is woken.
+//! A call through the short cut has one slot, shared by the caller and the [`Reply`](super::Reply). The reply may outlive the
+//! call and move to any thread, so neither side's stack can hold the slot without unsafe code; a thread keeps a few slots for its next
+//! calls instead. Most handlers answer before they return: then nobody parks and nobody is woken.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,13 @@ const EMPTY: u8 = 0;
 const FILLED: u8 = 1;
 /// The caller has given up; nothing changes any more.
 const ABANDONED: u8 = 2;
+
+/// Slots that a thread keeps, of one type each.
+const KEPT: usize = 8;
+
+thread_local! {
+    static SLOTS: RefCell<Vec<Arc<dyn Any + Send + Sync>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// One answer, to be filled once and taken once.
 pub(crate) struct Slot<C> {
@@ -38,6 +47,35 @@ impl<C> Slot<C> {
     pub(crate) fn new() -> Self {
         let inside = Inside { content: None, caller: None, filler: None };
         Self { state: AtomicU8::new(EMPTY), inside: Mutex::new(inside) }
+    }
+
+    /// An empty slot: one that the thread has kept, or a new one.
+    pub(crate) fn fresh() -> Arc<Self>
+    where
+        C: Send + 'static,
+    {
+        let kept = SLOTS.try_with(|slots| {
+            let mut slots = slots.borrow_mut();
+            let index = slots.iter().position(|slot| slot.is::<Self>())?;
+            slots.swap_remove(index).downcast().ok()
+        });
+        kept.ok().flatten().unwrap_or_else(|| Arc::new(Self::new()))
+    }
+
+    /// Keeps a slot for the thread's next call, if nobody else has it any more.
+    pub(crate) fn keep(mut slot: Arc<Self>)
+    where
+        C: Send + 'static,
+    {
+        let Some(own) = Arc::get_mut(&mut slot) else { return };
+        *own = Self::new();
+        let _ = SLOTS.try_with(|slots| {
+            let mut slots = slots.borrow_mut();
+            // A call inside a handler has kept one of the same type, or the thread makes calls of many types.
+            if slots.len() < KEPT && !slots.iter().any(|kept| kept.is::<Self>()) {
+                slots.push(slot);
+            }
+        });
     }
 
     /// Leaves the content for the caller and wakes it. Gives it back when the caller has given up, or when the slot is filled.
@@ -141,6 +179,20 @@ mod tests {
     use std::future::poll_fn;
     use std::sync::Arc;
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn only_a_slot_that_nobody_else_has_is_used_again() {
+        let slot = Slot::<&str>::fresh();
+        assert_eq!(slot.fill("x"), Ok(()));
+        let (first, other) = (Arc::as_ptr(&slot), slot.clone());
+        Slot::keep(slot);
+        let slot = Slot::<&str>::fresh();
+        assert_ne!(Arc::as_ptr(&slot), first);
+        Slot::keep(slot);
+        Slot::keep(other);
+        let slot = Slot::<&str>::fresh();
+        assert_eq!(slot.take(Some(Instant::now())), None);
+    }
 
     #[test]
     fn filled_before_anyone_waits() {

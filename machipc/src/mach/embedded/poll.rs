@@ -79,8 +79,23 @@ const DRAINS_PER_POLL: u32 = 128;
 /// How many looks at the rings pass between two at the clock.
 const ROUNDS_PER_CLOCK: u32 = 32;
 
+/// The most events that one look tells; the next look tells others.
+const EVENTS_AT_ONCE: usize = 64;
+
 /// How threads wait, as [`set_waiting`](crate::mach::set_waiting) has it.
 pub(super) static WAITING: AtomicU32 = AtomicU32::new(WAIT_ADAPTIVELY);
+
+/// What one look at the sockets tells.
+struct Events {
+    places: [epoll::Event; EVENTS_AT_ONCE],
+    count: usize,
+}
+
+impl Events {
+    fn iter(&self) -> impl Iterator<Item = Key> + '_ {
+        self.places[..self.count].iter().map(|event| Key::decode(event.data.u64()))
+    }
+}
 
 /// What polls the sockets of links, listeners and handshakes.
 pub(super) struct Poller {
@@ -174,9 +189,13 @@ impl Poller {
     }
 
     /// Replaces the links that are watched.
-    pub(super) fn set_watches(&self, watches: Vec<Watch>) {
+    pub(super) fn set_watches(&self, watches: impl Iterator<Item = Watch>) {
         self.changing.store(true, Ordering::Relaxed);
-        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
+        let mut places = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        // In place: this is done twice for each sleep.
+        places.clear();
+        places.extend(watches);
+        drop(places);
         self.changing.store(false, Ordering::Relaxed);
     }
 
@@ -315,11 +334,11 @@ impl Poller {
     }
 
     /// Waits for events. A signal ends it with `INTR`.
-    fn wait(&self, deadline: Option<Instant>) -> rustix::io::Result<Vec<Key>> {
+    fn wait(&self, deadline: Option<Instant>) -> rustix::io::Result<Events> {
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let keys = self.events(timeout.as_ref())?;
-        if keys.contains(&Key::Bell) {
+        if keys.iter().any(|key| key == Key::Bell) {
             let mut count = [0; 8];
             let _ = rustix::io::read(&self.bell, &mut count);
         }
@@ -327,14 +346,15 @@ impl Poller {
     }
 
     /// What events there are. The bell is left to whom it is meant for.
-    fn look(&self) -> rustix::io::Result<Vec<Key>> {
+    fn look(&self) -> rustix::io::Result<Events> {
         self.events(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))
     }
 
-    fn events(&self, timeout: Option<&Timespec>) -> rustix::io::Result<Vec<Key>> {
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
-        let count = epoll::wait(&self.epoll, &mut events, timeout)?;
-        Ok(events[..count].iter().map(|event| Key::decode(event.data.u64())).collect())
+    fn events(&self, timeout: Option<&Timespec>) -> rustix::io::Result<Events> {
+        let none = epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        let mut events = Events { places: [none; EVENTS_AT_ONCE], count: 0 };
+        events.count = epoll::wait(&self.epoll, &mut events.places, timeout)?;
+        Ok(events)
     }
 }
 
@@ -489,9 +509,9 @@ impl Task {
         }
     }
 
-    fn handle(&self, events: &[Key]) {
-        for event in events {
-            match *event {
+    fn handle(&self, events: &Events) {
+        for event in events.iter() {
+            match event {
                 Key::Bell => {}
                 Key::Link(link) => self.with(|kernel| kernel.link_event(link)),
                 Key::Listener(listener) => self.accept(listener),

@@ -73,7 +73,7 @@ impl Kernel {
                 continue;
             }
             let taken = self.number(id, message);
-            self.finish(waiter, Outcome::Message(Box::new(taken)));
+            self.finish(waiter, Outcome::Message(taken));
             return None;
         }
         Some(message)
@@ -127,7 +127,7 @@ impl Kernel {
         while let Some(waiter) = self.set_mut(id).receivers.pop_front() {
             let Some(state) = self.waiters.get(waiter.0) else { continue };
             match self.take_from_set(id, state.room, state.large) {
-                Found::Message(taken) => self.finish(waiter, Outcome::Message(Box::new(taken))),
+                Found::Message(taken) => self.finish(waiter, Outcome::Message(taken)),
                 Found::TooLarge { port, size } => self.finish(waiter, Outcome::TooLarge { port, size }),
                 Found::Nothing => {
                     self.set_mut(id).receivers.push_front(waiter);

@@ -93,6 +93,7 @@ pub(super) struct Held {
     _bootstrap: MutexGuard<'static, ()>,
     memory: memory::Held,
     names: bootstrap::Held,
+    buffers: recycle::Held,
 }
 
 impl Held {
@@ -101,8 +102,8 @@ impl Held {
         TASK.store(core::ptr::null_mut(), Ordering::Release);
         self.memory.abandon();
         self.names.abandon();
-        // Destroying messages takes that lock again.
-        drop((self.memory, self.names));
+        // Destroying messages takes these locks again.
+        drop((self.memory, self.names, self.buffers));
         let kernel = core::mem::replace(&mut *self.kernel, Kernel::new());
         drop(kernel);
         if let Some(poller) = self.task.poller() {
@@ -124,7 +125,14 @@ impl Task {
     pub(super) fn hold(&'static self) -> Held {
         let held = self.bootstrap_lock();
         let kernel = self.lock();
-        Held { task: self, kernel, _bootstrap: held, memory: memory::hold(), names: bootstrap::hold() }
+        Held {
+            task: self,
+            kernel,
+            _bootstrap: held,
+            memory: memory::hold(),
+            names: bootstrap::hold(),
+            buffers: recycle::hold(),
+        }
     }
 
     pub(super) fn lock(&self) -> Guard<'_, Kernel> {
@@ -174,18 +182,21 @@ impl Task {
         if core::mem::take(&mut kernel.links.changed)
             && let Some(poller) = kernel.links.poller
         {
-            poller.set_watches(kernel.links.watches());
+            kernel.links.renew_watches(poller);
             if core::mem::take(&mut kernel.links.added) {
                 poller.rouse();
             }
         }
-        if !kernel.wakes.is_empty() {
-            let wakes = core::mem::take(&mut kernel.wakes);
+        if let Some(first) = kernel.wakes.pop() {
+            // Mostly one: it is moved, so that the list keeps its memory.
+            let others =
+                if kernel.wakes.is_empty() { Vec::new() } else { core::mem::take(&mut kernel.wakes) };
             drop(kernel);
             let bell = self.poller().map(Poller::bell);
-            for parker in wakes {
+            for parker in others {
                 parker.wake(bell);
             }
+            first.wake(bell);
         }
         result
     }
@@ -572,7 +583,7 @@ fn start_waiting(
 fn end_receive(kernel: &mut Kernel, id: WaiterId, woken: Woken) -> Received<Taken> {
     let Some(waiter) = kernel.waiters.remove(id.0) else { return Received::Code(MACH_RCV_PORT_CHANGED) };
     match waiter.outcome {
-        Some(Outcome::Message(taken)) => Received::Message(*taken),
+        Some(Outcome::Message(taken)) => Received::Message(taken),
         Some(Outcome::TooLarge { port, size }) => {
             let name = kernel.ports.get(port.0).and_then(|port| port.name).unwrap_or(MACH_PORT_NULL);
             Received::TooLarge { name, size }

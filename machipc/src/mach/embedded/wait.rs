@@ -37,10 +37,10 @@ pub(super) struct Taken {
     pub(super) message: Message,
 }
 
-/// How a wait ended.
+/// How a wait ended. A message is in place: a box would be an allocation for each that a thread waits for.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Message(Box<Taken>),
+    Message(Taken),
     /// The first message does not fit and stays in the queue (`MACH_RCV_LARGE`).
     TooLarge {
         port: PortId,

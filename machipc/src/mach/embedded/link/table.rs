@@ -9,7 +9,6 @@ use super::super::port::PortId;
 use super::super::slab::Slab;
 use super::super::wait::WaiterId;
 use super::handshake::{self, Nonce};
-use super::ring::Watch;
 use super::{Handshake, Link, Mark, Owner, Parted};
 
 /// Up to this many links are all looked at; of more only those that are watched.
@@ -65,6 +64,11 @@ impl Links {
             awaiting: Vec::new(),
             unredirected: Vec::new(),
         }
+    }
+
+    fn get(&self, id: u32) -> Option<&Link> {
+        let (generation, link) = self.slots.get((id & ((1 << INDEX_BITS) - 1)) as usize)?;
+        link.as_deref().filter(|_| *generation == id >> INDEX_BITS)
     }
 
     pub(in super::super) fn get_mut(&mut self, id: u32) -> Option<&mut Link> {
@@ -127,10 +131,10 @@ impl Links {
         .collect()
     }
 
-    /// Links that whoever polls is to watch.
-    pub(in super::super) fn watches(&mut self) -> Vec<Watch> {
-        let watched = self.watched.clone();
-        watched.into_iter().filter_map(|id| self.get_mut(id).map(|link| link.watch())).collect()
+    /// Tells whoever polls which links it is to watch.
+    pub(in super::super) fn renew_watches(&self, poller: &Poller) {
+        let links = self.watched.iter().filter_map(|&id| self.get(id));
+        poller.set_watches(links.map(Link::watch));
     }
 
     /// The link to the process that calls itself `nonce` and that this machine's kernel knows as `peer`.
@@ -163,8 +167,7 @@ impl Links {
     /// Whether two links lead to the same process.
     pub(super) fn is_same_peer(&self, one: u32, other: u32) -> bool {
         let peer = |id: u32| {
-            let (generation, link) = self.slots.get((id & ((1 << INDEX_BITS) - 1)) as usize)?;
-            let link = link.as_deref().filter(|_| *generation == id >> INDEX_BITS)?;
+            let link = self.get(id)?;
             (!link.unidentified).then_some((link.nonce, link.peer.audit.val[5]))
         };
         one == other || (peer(one).is_some() && peer(one) == peer(other))
