@@ -190,6 +190,43 @@ fn a_call_starts_the_host() {
     });
 }
 
+#[test]
+fn a_shutdown_leaves_the_queue() {
+    const TEST: &str = "a_shutdown_leaves_the_queue";
+    const NAME: &str = "com.example.notes";
+    if role().is_some() {
+        // The first message ends this host, while others are in the queue.
+        let handler = |number: u64, cx: &Context| {
+            tell(&number.to_string());
+            if number == 1 {
+                wait_for_word();
+                cx.shutdown(patience());
+            }
+        };
+        let stats = Host::<u64>::builder().name(NAME).run(handler).unwrap();
+        return tell(&format!("handled {}, left {}", stats.handled, stats.left));
+    }
+    privately(TEST, || {
+        let socket = Socket::declare(NAME);
+        let client = Client::<u64>::connect_to(NAME).unwrap();
+        client.send(1).unwrap();
+        socket.wait_for_client();
+        let mut host = activate(TEST, "host", &socket.listener, &format!("x:{NAME}"));
+        assert_eq!(host.told(), "1");
+        (2..=9).for_each(|number| client.send(number).unwrap());
+        host.say("go on");
+        assert_eq!(host.told(), "handled 1, left 8");
+        assert!(host.finish().success());
+        let mut next = activate(TEST, "host", &socket.listener, &format!("x:{NAME}"));
+        client.send(10).unwrap();
+        for number in 2..=10 {
+            assert_eq!(next.told(), number.to_string());
+        }
+        drop((next, client));
+        socket.withdraw();
+    });
+}
+
 /// The unit in `examples/systemd` says where clients look.
 #[test]
 fn the_example_is_right() {

@@ -248,6 +248,10 @@ impl<M: MachMessage + 'static> Client<M> {
                     match self.call_port(connection, &message, until) {
                         Ok(answer) => Ok(Ok(answer)),
                         Err(Failed::Before(error)) => Err(error),
+                        // It has not run, and the port will be gone in a moment.
+                        Err(Failed::After(Error::HostStopping { endpoint })) => {
+                            Err(Error::HostDied { endpoint })
+                        }
                         Err(Failed::After(error)) => Ok(Err(error)),
                     }
                 });

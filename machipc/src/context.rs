@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::host::wake;
+use crate::host::{Ended, Ending, wake};
 use crate::logger::{Log, LogLevel};
 use crate::port::{ReceiveRight, Sender};
+use crate::registry;
 
 /// Who sent a message, to which endpoint, and until when an answer is wanted: the second argument of every handler.
 ///
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     /// Weak, so that a context or client which outlives the host does not keep the port.
     port: Weak<ReceiveRight<()>>,
     stopping: AtomicBool,
+    pub(crate) ending: Ending,
     /// Tells those who wait for something else than messages that the host stops.
     stopped: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -59,9 +61,38 @@ impl Context {
     }
 
     /// Asks the host to stop: it handles what its threads have in hand, and nothing after it. A
-    /// [`run`](crate::HostBuilder::run) returns then, and so does [`Host::wait`](crate::Host::wait).
+    /// [`run`](crate::HostBuilder::run) returns then, and so does [`Host::wait`](crate::Host::wait), however long that takes. What is in
+    /// the queue then is lost, and who waits for an answer gets [`Error::HostDied`](crate::Error::HostDied). To end
+    /// without losing anything there is [`shutdown`](Self::shutdown).
     pub fn stop(&self) {
-        self.shared.stop();
+        self.shared.stop_because(Ended::Stopped);
+    }
+
+    /// Begins to shut the host down, as [`Host::shutdown`](crate::Host::shutdown) does, and returns at once. A
+    /// [`run`](crate::HostBuilder::run) or [`Host::wait`](crate::Host::wait) returns when what is in hand is done, or after `grace`.
+    ///
+    /// ```no_run
+    /// use machipc::{Context, Host};
+    /// use std::time::Duration;
+    ///
+    /// let stats = Host::<String>::builder().name("com.example.echo").run(|text: String, cx: &Context| {
+    ///     match text.as_str() {
+    ///         "enough" => cx.shutdown(Duration::from_secs(5)),
+    ///         text => println!("{text}"),
+    ///     }
+    /// })?;
+    /// println!("{} messages, {} left", stats.handled, stats.left);
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    pub fn shutdown(&self, grace: Duration) {
+        self.shared.shut_down(grace);
+    }
+
+    /// Whether the host has been told to stop or to shut down, or has been dropped. A handler that takes long looks now and then and ends
+    /// early; so does what it has started, a thread that feeds a [stream](crate::Sink) for instance, with a clone of the context.
+    #[inline]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.is_stopping()
     }
 
     pub(crate) fn new(shared: Arc<Shared>, peer: Sender, local: bool) -> Self {
@@ -81,8 +112,34 @@ impl Context {
 }
 
 impl Shared {
-    pub(crate) fn new(endpoint: Arc<str>, log: Log, port: Weak<ReceiveRight<()>>) -> Self {
-        Self { endpoint, log, port, stopping: AtomicBool::new(false), stopped: OnceLock::new() }
+    /// As many bytes may a message have that the host receives.
+    pub(crate) fn new(endpoint: Arc<str>, log: Log, port: Weak<ReceiveRight<()>>, largest: usize) -> Self {
+        let (stopping, stopped, ending) = (AtomicBool::new(false), OnceLock::new(), Ending::new(largest));
+        Self { endpoint, log, port, stopping, ending, stopped }
+    }
+
+    /// [`stop`](Self::stop), and says why.
+    pub(crate) fn stop_because(&self, why: Ended) {
+        self.ending.because(why);
+        self.stop();
+    }
+
+    /// Begins to shut down: nothing more is taken, what waits is dealt with, and the name is free. The first one who asks says how long
+    /// what is in hand may take.
+    pub(crate) fn shut_down(&self, grace: Duration) {
+        if !self.ending.begin(grace) {
+            return;
+        }
+        self.log.line(LogLevel::Info, format_args!("the host is shutting down, within {grace:?}"));
+        self.stopping.store(true, Ordering::Release);
+        if let Some(port) = self.port.upgrade() {
+            registry::remove(port.name());
+            // Whoever waits for messages sees the port go.
+            self.ending.close(&port);
+        }
+        if let Some(stopped) = self.stopped.get() {
+            stopped();
+        }
     }
 
     /// Says that the host is to stop, and wakes a thread that waits for messages so that it sees it.
@@ -91,7 +148,9 @@ impl Shared {
         if let Some(stopped) = self.stopped.get() {
             stopped();
         }
-        let woken = self.port.upgrade().map_or(Ok(()), |port| wake(&port));
+        // Who waits in a shutdown sees the port go.
+        let port = self.port.upgrade().filter(|_| !self.ending.is_shutdown());
+        let woken = port.map_or(Ok(()), |port| wake(&port));
         if let Err(error) = woken {
             self.log.line(LogLevel::Error, format_args!("a waiting thread is not woken: {error}"));
         }

@@ -66,6 +66,15 @@ pub enum Error {
         endpoint: String,
     },
 
+    /// The host is being [shut down](crate::Host::shutdown) and has not taken this request: it has not been handled, and may be made again.
+    #[error(
+        "the host of {endpoint:?} is shutting down and has not taken the request: connect again, and repeat it"
+    )]
+    HostStopping {
+        /// Whose host it was.
+        endpoint: String,
+    },
+
     /// The handler dropped its [`Reply`](crate::Reply) without sending, perhaps because it panicked.
     #[error("the host of {endpoint:?} dropped the reply without sending it: its log may say why")]
     ReplyDropped {
@@ -306,6 +315,7 @@ impl Error {
             | Self::NameTaken { endpoint, .. }
             | Self::BadName { endpoint, .. }
             | Self::HostDied { endpoint }
+            | Self::HostStopping { endpoint }
             | Self::ReplyDropped { endpoint }
             | Self::DeadlineExceeded { endpoint, .. }
             | Self::Fingerprint { endpoint, .. }

@@ -163,7 +163,7 @@ pub use client::{AsyncClient, Client, ConnectOptions, PendingReply, Reconnect};
 pub use context::Context;
 pub use error::{CallError, Dialect, Error, SendError};
 pub use family::AwaitedClient;
-pub use host::{AsyncHandler, Host, HostBuilder, HostStats, PeerPolicy, Task};
+pub use host::{AsyncHandler, Ended, Host, HostBuilder, HostStats, PeerPolicy, Task};
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
 pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;

@@ -244,6 +244,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         let (threads, limit) = (self.threads, self.tasks);
         let mut host = self.prepare(None)?;
         let tasks = Arc::new(Tasks::new(host.host.core.clone(), handler, host.manner.clone(), limit));
+        host.host.tasks = Some(tasks.slots());
         let spawn = Arc::new(spawn);
         for index in 0..threads {
             let (tasks, spawn) = (tasks.clone(), spawn.clone());
@@ -287,14 +288,15 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         };
         let port = Arc::new(port);
         let log = Log::new(self.logger, endpoint.clone());
-        let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port)));
+        let largest = self.manner.largest_message;
+        let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port), largest));
         let core = Arc::new(Core::new(handler, shared, self.peers, own, self.threads));
         if core.is_callable() {
             registry::insert(name, port.name(), core.clone());
         }
         let log = &core.shared.log;
         log.line(LogLevel::Info, format_args!("the host serves {}", std::any::type_name::<M>()));
-        let host = Host { core, port: Some(port), threads: Vec::new() };
+        let host = Host { core, port: Some(port), threads: Vec::new(), tasks: None };
         Ok(Prepared { host, manner: self.manner, priority: self.priority })
     }
 }
@@ -329,9 +331,12 @@ impl<M: MachMessage + 'static> Prepared<M> {
         let (core, port, priority) = (self.host.core.clone(), self.host.port.clone(), self.priority);
         // Linux shows fifteen bytes of it, and the names of one house begin alike.
         let last = self.host.name().rsplit('.').next().unwrap_or_default();
+        let ended = core.clone();
+        ended.shared.ending.run();
         let thread = std::thread::Builder::new()
             .name(format!("{last} host"))
             .spawn(move || {
+                let _running = core.shared.ending.running();
                 if let Err(error) = priority.apply() {
                     let text =
                         format_args!("the thread keeps its priority: {priority:?} is refused: {error}");
@@ -341,9 +346,9 @@ impl<M: MachMessage + 'static> Prepared<M> {
                     serve(&port);
                 }
             })
-            .map_err(|error| Error::Thread {
-                endpoint: self.host.name().to_owned(),
-                reason: error.to_string(),
+            .map_err(|error| {
+                ended.shared.ending.ran();
+                Error::Thread { endpoint: self.host.name().to_owned(), reason: error.to_string() }
             })?;
         self.host.threads.push(thread);
         Ok(())

@@ -96,8 +96,11 @@ impl<M: MachMessage + 'static> Core<M> {
     #[cold]
     fn refused<'m>(&self, message: M::View<'m>) -> Box<(M::View<'m>, Error)> {
         let endpoint = self.shared.endpoint.to_string();
-        let error =
-            if self.shared.is_stopping() { Error::HostDied { endpoint } } else { Error::Denied { endpoint } };
+        let error = match (self.shared.is_stopping(), self.shared.ending.is_shutdown()) {
+            (false, _) => Error::Denied { endpoint },
+            (true, false) => Error::HostDied { endpoint },
+            (true, true) => Error::HostStopping { endpoint },
+        };
         Box::new((message, error))
     }
 
@@ -110,6 +113,7 @@ impl<M: MachMessage + 'static> Core<M> {
         let mut stats = HostStats::default();
         self.direct.add_to(&mut stats);
         self.counters.iter().for_each(|counters| counters.add_to(&mut stats));
+        self.shared.ending.add_to(&mut stats);
         stats
     }
 

@@ -3,6 +3,7 @@
 mod builder;
 mod complaint;
 mod core;
+mod ending;
 mod gate;
 mod pace;
 mod policy;
@@ -16,6 +17,7 @@ mod traps;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::context::Context;
@@ -27,9 +29,12 @@ use crate::registry;
 
 pub use builder::HostBuilder;
 pub(crate) use core::Core;
+pub use ending::Ended;
+pub(crate) use ending::Ending;
 pub use policy::PeerPolicy;
 pub(crate) use serve::wake;
 pub use stats::HostStats;
+use tasks::Slots;
 pub use tasks::{AsyncHandler, Task};
 
 /// What a host or client without a name is called in logs and errors.
@@ -39,7 +44,8 @@ pub(crate) const UNNAMED: &str = "(unnamed)";
 ///
 /// The host owns the endpoint's name while it lives. Dropping it takes the name back, waits for its threads to finish the
 /// messages they have in hand, and destroys the port: who waits for an answer to a message that is still queued gets
-/// [`Error::HostDied`]. A handler may drop its own host; then nobody waits.
+/// [`Error::HostDied`]. A handler may drop its own host; then nobody waits. [`shutdown`](Self::shutdown) ends it without losing what
+/// is queued.
 ///
 /// Whatever a peer sends, the host goes on: a message that is not understood is counted ([`stats`](Self::stats)) and logged,
 /// all that came with it is destroyed, and a caller is told what was wrong.
@@ -73,6 +79,8 @@ pub struct Host<M: MachMessage + 'static> {
     /// There until the host is dropped; its threads share it.
     port: Option<Arc<ReceiveRight<()>>>,
     threads: Vec<JoinHandle<()>>,
+    /// The tasks of an asynchronous host.
+    tasks: Option<Arc<Slots>>,
 }
 
 impl<M: MachMessage + 'static> Host<M> {
@@ -120,27 +128,82 @@ impl<M: MachMessage + 'static> Host<M> {
     pub fn send_right(&self) -> Result<SendRight<M>, Error> {
         let failed = |source: MachError| Error::Mach { endpoint: self.name().to_owned(), source };
         match &self.port {
-            Some(port) => port.make_send().map(SendRight::cast).map_err(failed),
-            None => Err(Error::HostDied { endpoint: self.name().to_owned() }),
+            Some(port) if port.name() != 0 => port.make_send().map(SendRight::cast).map_err(failed),
+            _ => Err(Error::HostDied { endpoint: self.name().to_owned() }),
         }
     }
 
-    /// Waits until a handler calls [`Context::stop`], then ends the host and returns what it has counted.
+    /// Ends the host without losing anything, and returns what it has counted.
+    ///
+    /// From now on nothing is taken: a client in this process is refused ([`Error::HostStopping`]). Requests that are in the queue are not
+    /// handled: their callers are told at once, with the same error, and may make them again elsewhere. One-way messages that are in
+    /// the queue are handled, since their senders think them delivered. Then the port goes and the name is free: another host can take it
+    /// while this one finishes, and a client that [reconnects](crate::Reconnect) goes on there. A [declared](crate::port::bootstrap::check_in)
+    /// name's queue is left as it is, for the next host.
+    ///
+    /// What is in hand may go on for `grace`: handlers that run, tasks of an [asynchronous host](HostBuilder::serve_async_on), and the one-way
+    /// messages of the queue. Answers are sent as ever. Handlers and what they have started can ask [`Context::is_stopping`]; streams are
+    /// theirs to end, and one whose sink goes with the process ends as
+    /// [`StreamError::ProducerGone`](crate::StreamError::ProducerGone). What is not done after `grace` is not waited for; it is counted as
+    /// [`left`](HostStats::left) and [`unfinished`](HostStats::unfinished), and its threads and tasks go on until the process ends. A
+    /// handler that a client in this process has called runs on the client's thread and is not waited for.
+    ///
+    /// What was sent after the shutdown began fails with [`Error::HostDied`]; a one-way message that comes in the very moment in which the
+    /// port goes is lost, as it is when a host dies.
+    ///
+    /// Dropping the host instead drops what is in the queue and then waits for its threads, however long. A daemon that is told to end by
+    /// SIGTERM waits for the signal where it does nothing else, with any crate for signals:
+    ///
+    /// ```no_run
+    /// use machipc::{Context, Host};
+    /// use std::time::Duration;
+    /// # mod signal_hook { pub mod consts { pub const SIGTERM: i32 = 15; } pub mod iterator { pub struct Signals; impl Signals {
+    /// #     pub fn new(_: [i32; 1]) -> std::io::Result<Self> { Ok(Self) } pub fn forever(&mut self) -> std::iter::Once<i32> { std::iter::once(15) } } } }
+    /// use signal_hook::{consts::SIGTERM, iterator::Signals};
+    ///
+    /// // First the signals, so that none comes before somebody waits for it.
+    /// let mut signals = Signals::new([SIGTERM])?;
+    /// let host = Host::<String>::builder().name("com.example.echo").bind(|text: String, _: &Context| println!("{text}"))?;
+    /// signals.forever().next();
+    /// let stats = host.shutdown(Duration::from_secs(10));
+    /// println!("{} messages handled, {} callers turned away", stats.handled, stats.turned_away);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// With tokio, `tokio::signal::unix::signal(SignalKind::terminate())?.recv().await` takes the place of the iterator, and
+    /// `spawn_blocking(move || host.shutdown(grace)).await` that of the call: it blocks its thread.
+    pub fn shutdown(self, grace: Duration) -> HostStats {
+        self.core.shared.shut_down(grace);
+        self.wait()
+    }
+
+    /// Waits until a handler calls [`Context::stop`] or [`Context::shutdown`], then ends the host and returns what it has counted.
     pub fn wait(mut self) -> HostStats {
         self.join();
         self.stats()
     }
 
-    /// Waits for all threads but this one to end.
+    /// Waits for all threads but this one to end, and for tasks if there is a shutdown; in a shutdown, for as long as it allows.
     fn join(&mut self) {
+        if self.threads.is_empty() {
+            return;
+        }
+        let ending = &self.core.shared.ending;
+        let own = |thread: &JoinHandle<()>| thread.thread().id() == thread::current().id();
+        let mut unfinished = ending.wait(self.threads.iter().filter(|&thread| own(thread)).count());
         for thread in self.threads.drain(..) {
-            if thread.thread().id() == thread::current().id() {
+            // Those that go on are past the grace; the others are at their very end.
+            if own(&thread) || (unfinished > 0 && !thread.is_finished()) {
                 continue;
             }
             if thread.join().is_err() {
                 self.core.shared.log.line(LogLevel::Error, format_args!("a thread of the host panicked"));
             }
         }
+        if let Some(tasks) = self.tasks.take_if(|_| ending.is_shutdown()) {
+            unfinished += tasks.wait_until_free(ending.until());
+        }
+        ending.count_unfinished(unfinished);
     }
 }
 

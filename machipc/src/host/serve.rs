@@ -13,6 +13,7 @@ use crate::reply::Outbox;
 use super::UNNAMED;
 use super::complaint::Complaints;
 use super::core::Core;
+use super::ending::Ended;
 use super::gate::Gate;
 use super::pace::Pace;
 use super::throughput::Throughput;
@@ -91,6 +92,8 @@ pub(super) fn serve<M: MachMessage + 'static>(
                 });
                 pace.message();
             }
+            // The port has gone because the host is shutting down.
+            Err(error) if error.is_receiver_gone() && shared.is_stopping() => break,
             Err(error) if !error.is_receive() => gate.unanswered(error),
             Err(error) if error.is_timed_out() => pace.empty(),
             Err(error) if error.is_too_large() => gate.too_large(manner.largest_message),
@@ -98,7 +101,7 @@ pub(super) fn serve<M: MachMessage + 'static>(
                 failures += 1;
                 if error.is_receiver_gone() || failures == FAILURES {
                     shared.log.line(LogLevel::Error, format_args!("the host cannot go on: {error}"));
-                    shared.stop();
+                    shared.stop_because(Ended::Failed);
                 } else {
                     gate.unreceivable(error);
                 }
@@ -107,6 +110,14 @@ pub(super) fn serve<M: MachMessage + 'static>(
     }
     if let Err(error) = outbox.send() {
         gate.unanswered(&error);
+    }
+    while let Some(mut parcel) = shared.ending.next() {
+        let Some(received) = parcel.open() else { continue };
+        gate.read(&received, |message, deadline| {
+            counters.count_handled();
+            context.set_message(received.sent_by(), deadline);
+            core.handle(message, &context, counters);
+        });
     }
     if let Some(throughput) = &mut throughput {
         throughput.finish(core, &shared.log);

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::ending::Ended;
+
 /// What came to a host's port since it started. Messages that took the short cut inside the process never came to the
 /// port and are not counted, but for panics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,16 @@ pub struct HostStats {
     pub abandoned: u64,
     /// Calls of the handler that panicked.
     pub panics: u64,
+    /// Why the host has ended or is about to; `None` while it serves.
+    pub ended: Option<Ended>,
+    /// Requests that were in the queue when a [shutdown](crate::Host::shutdown) began. Their callers were told
+    /// ([`Error::HostStopping`](crate::Error::HostStopping)).
+    pub turned_away: u64,
+    /// After a shutdown: one-way messages that were in the queue when it began and were not handled within its grace. Of a declared name
+    /// all messages that were in the queue: they are the next host's.
+    pub left: u64,
+    /// Handlers that were still at work when the grace of a shutdown was over.
+    pub unfinished: u64,
 }
 
 impl HostStats {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Instant;
 
 use crate::context::{Context, Shared};
 use crate::logger::LogLevel;
@@ -15,6 +16,7 @@ use crate::reply::wire;
 
 use super::complaint::Complaints;
 use super::core::{Core, words_of};
+use super::ending::Ended;
 use super::gate::Gate;
 use super::serve::{FAILURES, Manner};
 use super::throughput::Throughput;
@@ -104,6 +106,10 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
         Self { core, handler, complaints, buffers, manner, slots }
     }
 
+    pub(super) fn slots(&self) -> Arc<Slots> {
+        self.slots.clone()
+    }
+
     fn gate(&self, index: usize) -> Option<Gate<'_, M>> {
         let counters = self.core.counters.get(index)?;
         Some(Gate { core: &self.core, counters, complaints: &self.complaints })
@@ -150,19 +156,28 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
                         buffer = self.take_buffer();
                         pace.message();
                     }
+                    // The port has gone because the host is shutting down.
+                    Err(error) if error.is_receiver_gone() && shared.is_stopping() => break,
                     Err(error) if error.is_timed_out() => pace.empty(),
                     Err(error) if error.is_too_large() => gate.too_large(self.manner.largest_message),
                     Err(error) => {
                         failures += 1;
                         if error.is_receiver_gone() || failures == FAILURES {
                             shared.log.line(LogLevel::Error, format_args!("the host cannot go on: {error}"));
-                            shared.stop();
+                            shared.stop_because(Ended::Failed);
                         } else {
                             gate.unreceivable(&error);
                         }
                     }
                 }
             }
+        }
+        while let Some(parcel) = shared.ending.next() {
+            let Some(slot) = self.slots.take_until(shared.ending.until()) else {
+                shared.ending.put_back(parcel);
+                break;
+            };
+            spawn(Box::pin(self.clone().handle(parcel, index, Some(slot))));
         }
         if let Some(throughput) = &mut throughput {
             throughput.finish(&*self.core, &shared.log);
@@ -213,7 +228,7 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
 }
 
 /// How many tasks may be under way.
-struct Slots {
+pub(super) struct Slots {
     taken: Mutex<usize>,
     freed: Condvar,
     limit: usize,
@@ -237,12 +252,46 @@ impl Slots {
             taken = self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    /// Waits for a slot, whether or not the host stops; `None` once the time is up.
+    fn take_until(self: &Arc<Self>, until: Option<Instant>) -> Option<Slot> {
+        let mut taken = self.wait(until, |taken| taken < self.limit)?;
+        *taken += 1;
+        Some(Slot(self.clone()))
+    }
+
+    /// Waits until no task is under way any more. Returns how many are when the time is up.
+    pub(super) fn wait_until_free(&self, until: Option<Instant>) -> usize {
+        match self.wait(until, |taken| taken == 0) {
+            Some(_) => 0,
+            None => *lock(&self.taken),
+        }
+    }
+
+    /// Waits until as many slots are taken as are `few`; `None` once the time is up.
+    fn wait(&self, until: Option<Instant>, few: impl Fn(usize) -> bool) -> Option<MutexGuard<'_, usize>> {
+        let mut taken = lock(&self.taken);
+        while !few(*taken) {
+            taken = match until {
+                None => self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let time = until.saturating_duration_since(Instant::now());
+                    if time.is_zero() {
+                        return None;
+                    }
+                    self.freed.wait_timeout(taken, time).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        Some(taken)
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         *lock(&self.0.taken) -= 1;
-        self.0.freed.notify_one();
+        // One that wants a slot, or who waits for the last one to be free.
+        self.0.freed.notify_all();
     }
 }
 

@@ -3,7 +3,9 @@
 use core::fmt;
 use core::mem::take;
 
-use super::received::{self, ID, LOCAL};
+use crate::mach;
+
+use super::received::{self, ID, LOCAL, REMOTE};
 use super::{Deadline, MachError, MessageBuffer, ReceiveFrom, Received, descriptor};
 
 /// A message that came, with the memory that it lies in: it can be kept, and handed to another thread, while the next message
@@ -53,6 +55,17 @@ impl Parcel {
     /// The message's id, as in [`Received::id`].
     pub fn id(&self) -> i32 {
         descriptor::word(self.buffer.bytes.as_bytes(), ID).unwrap_or_default() as i32
+    }
+
+    /// Whether it has a right to answer it, and nobody has opened it.
+    pub(crate) fn wants_reply(&self) -> bool {
+        let reply = descriptor::word(self.buffer.bytes.as_bytes(), REMOTE).unwrap_or_default();
+        !self.opened && reply != mach::MACH_PORT_NULL
+    }
+
+    /// Whether it calls itself a notification. Whether it is one, [`Received::notification`] tells.
+    pub(crate) fn is_notification(&self) -> bool {
+        (mach::MACH_NOTIFY_PORT_DELETED..=mach::MACH_NOTIFY_DEAD_NAME).contains(&self.id())
     }
 
     /// The message. It can be opened once: what the first who did so has not taken out is destroyed.

@@ -184,6 +184,13 @@ impl<M> ReceiveRight<M> {
             .map(SendOnceRight::from_previous)
     }
 
+    /// Whether the port outlives this right: dropped, it goes back to the service manager that declared its name, with what is in its
+    /// queue, and the next one who [checks the name in](super::bootstrap::check_in) gets both. False also once the right has moved
+    /// away.
+    pub fn returns_to_system(&self) -> bool {
+        sys::status(self.name()).is_ok_and(|status| status.mps_pdrequest != 0)
+    }
+
     /// Waits for a message and owns all that it carries. See [`Received`].
     ///
     /// # Errors

@@ -532,7 +532,7 @@ fn mismatch(index: u32, wanted: &str, found: &Descriptor) -> DecodeError {
 // Offsets in the header, the notifications' payload and the trailer (mach-semantics §1).
 const BITS: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_bits);
 const SIZE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_size);
-const REMOTE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_remote_port);
+pub(super) const REMOTE: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_remote_port);
 pub(super) const LOCAL: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_local_port);
 pub(super) const ID: usize = core::mem::offset_of!(mach::mach_msg_header_t, msgh_id);
 const NOTIFICATION_VALUE: usize =

@@ -42,6 +42,7 @@ pub(crate) enum Why {
     Unsupported,
     Denied,
     Rejected,
+    Stopping,
 }
 
 impl Refusal {
@@ -156,6 +157,7 @@ fn read_refusal(received: &Received<'_>, endpoint: &str, ours: Own) -> Result<Er
             Error::Unsupported { endpoint, message: unknown.and_then(ours.message_name), reason }
         }
         why if why == Why::Denied as u32 => Error::Denied { endpoint },
+        why if why == Why::Stopping as u32 => Error::HostStopping { endpoint },
         _ => Error::Rejected { endpoint, reason },
     })
 }

@@ -32,7 +32,8 @@ impl Kernel {
             mps_msgcount: state.queue.len() as u32,
             mps_sorights: state.send_once_rights,
             mps_srights: u32::from(state.send_rights > 0),
-            mps_pdrequest: u32::from(state.port_destroyed.is_some()),
+            // Who has a declared name's socket has such a request in all but name.
+            mps_pdrequest: u32::from(state.port_destroyed.is_some() || state.tells),
             mps_nsrequest: u32::from(state.no_senders.is_some()),
             mps_flags: flag(state.guard.is_some(), MACH_PORT_STATUS_FLAG_GUARDED)
                 | flag(state.guard.is_some_and(|guard| guard.strict), MACH_PORT_STATUS_FLAG_STRICT_GUARD)
