@@ -134,6 +134,19 @@ fn steady_traffic_allocates_nothing() {
             assert_eq!(notes, sent);
             [allocations() - before, its]
         });
+        let mut batch = desk.client().batch();
+        settles("message of a batch", count, ["client", "host"], || {
+            let before = allocations();
+            for _ in 0..count {
+                let note = Note { number: sent, place: [1.5; 3], text: TEXT };
+                batch.send(Desk::Note(note)).expect("the host lives");
+                sent += 1;
+            }
+            batch.flush().expect("the host lives");
+            let (notes, its) = desk.tally().expect("the host lives");
+            assert_eq!(notes, sent);
+            [allocations() - before, its]
+        });
         settles("call", count, ["client", "host"], || {
             let before = allocations();
             for of in 0..count {

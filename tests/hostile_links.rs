@@ -230,7 +230,7 @@ struct Enemy {
 const GROWTH_MAX: usize = 16 * 1024;
 
 /// Kinds of states.
-const KINDS: u32 = 21;
+const KINDS: u32 = 22;
 
 impl Enemy {
     fn peer(&mut self) -> Peer {
@@ -266,6 +266,7 @@ impl Enemy {
             17 => self.stops_in_the_middle(),
             18 => self.goes_on_after_the_end(),
             19 => self.handovers(),
+            20 => self.rows(),
             _ => self.introductions(),
         }
     }
@@ -315,7 +316,7 @@ impl Enemy {
         let peer = self.peer();
         peer.say(&self.session);
         for _ in 0..=self.random.below(16) {
-            let kind = self.random.below(20) as u8;
+            let kind = self.random.below(22) as u8;
             let mut words = vec![self.random.field(), self.random.field()];
             if matches!(kind, 9 | 10 | 16) {
                 words.extend((0..9).map(|_| self.random.field()));
@@ -421,6 +422,45 @@ impl Enemy {
             peer.ring.write(&message(0, to, reply, &items, count, &bytes));
         }
         peer.bell();
+    }
+
+    /// Rows of messages, sound ones and others, between sound frames of one message.
+    fn rows(&mut self) {
+        let peer = self.peer();
+        for _ in 0..=self.random.below(6) {
+            let count = self.random.below(8);
+            let mut messages = Vec::new();
+            for _ in 0..count {
+                let words = 6 + 4 * self.random.below(6) + 2;
+                let size = if self.random.below(12) == 0 { self.random.field() } else { 4 * words };
+                messages.extend([self.random.field(), size, self.random.next(), self.random.next(), 0, 77]);
+                messages.extend((6..words).map(|_| self.random.next()));
+            }
+            let claimed = if self.random.below(8) == 0 { self.random.field() } else { count };
+            let export = if self.random.below(8) == 0 { self.random.field() } else { 0 };
+            if self.random.below(8) == 0 {
+                messages.truncate(self.random.below(1 + messages.len() as u32) as usize);
+            }
+            peer.ring.write(&frame(20, 0, &[&[export, claimed], &messages[..]].concat()));
+            if self.random.below(2) == 0 {
+                peer.ring.write(&message(0, 0, [0; 4], &[], 0, &[0; 8]));
+            }
+        }
+        if self.random.below(2) == 0 {
+            peer.bell();
+            return;
+        }
+        // And changed while they are looked at.
+        let len = peer.ring.written(0).len() as u32;
+        for _ in 0..64 {
+            let at = 4096 + self.random.below(len.max(1)) as usize;
+            peer.ring.byte(at).store(self.random.next() as u8, Ordering::Relaxed);
+        }
+        peer.bell();
+        for _ in 0..1024 {
+            let at = 4096 + self.random.below(len.max(1)) as usize;
+            peer.ring.byte(at).store(self.random.next() as u8, Ordering::Relaxed);
+        }
     }
 
     fn memory(&mut self) {

@@ -2,6 +2,7 @@
 
 mod asker;
 mod asynchronous;
+mod batch;
 mod connection;
 mod options;
 mod pending;
@@ -24,6 +25,7 @@ use crate::{registry, scratch};
 
 pub(crate) use asker::Asker;
 pub use asynchronous::AsyncClient;
+pub use batch::Batch;
 pub use options::{ConnectOptions, Reconnect};
 pub use pending::PendingReply;
 
@@ -189,6 +191,11 @@ impl<M: MachMessage + 'static> Client<M> {
         self.send_and_trace(message)
     }
 
+    /// Collects one-way messages to be sent together: see [`Batch`].
+    pub fn batch(&self) -> Batch<M> {
+        Batch::new(self.clone())
+    }
+
     fn send_and_trace<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         let sent = match &self.link {
             Link::Local(core) => match core.call(message, None) {
@@ -342,7 +349,7 @@ impl<M: MachMessage + 'static> Client<M> {
         &self,
         renewable: &Renewable,
         deadline: Deadline,
-        send: impl Fn(&Arc<Connection>) -> Result<R, Error>,
+        mut send: impl FnMut(&Arc<Connection>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         loop {
             let connection = renewable.current();

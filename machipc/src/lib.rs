@@ -97,6 +97,7 @@
 //!   [the trait form](macro@endpoint#the-trait-form).
 //! - **Large data**: a payload of more than 68 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
+//! - **Many small messages**: [`Client::batch`] collects one-way messages and sends them together, at a fraction of what each costs by itself.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
 //! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A host
 //!   that dies, or that drops a reply, ends the wait at once.
@@ -159,7 +160,7 @@ mod stream;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
 mod thread_priority;
 
-pub use client::{AsyncClient, Client, ConnectOptions, PendingReply, Reconnect};
+pub use client::{AsyncClient, Batch, Client, ConnectOptions, PendingReply, Reconnect};
 pub use context::Context;
 pub use error::{CallError, Dialect, Error, SendError};
 pub use family::AwaitedClient;

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 
-use crate::port::{MachError, MessageBuffer, ReceiveRight};
+use crate::port::{MachError, MessageBuffer, OutgoingRow, ReceiveRight};
 
 /// A thread's buffers and reply port.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) send: MessageBuffer,
     pub(crate) receive: MessageBuffer,
+    /// For the next batch; empty.
+    pub(crate) row: OutgoingRow,
     /// Where this thread's calls are answered. Only a port that nobody holds a right to is kept.
     port: Option<ReceiveRight<()>>,
 }

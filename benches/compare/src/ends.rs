@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Outcome;
 use crate::message::{Body, Checker, Mark, Stamp};
-use crate::work::Work;
+use crate::work::{BATCH, Work};
 
 /// What directs a process, a line each.
 mod words {
@@ -308,6 +308,12 @@ impl Outbox {
     #[inline]
     pub fn next(&mut self) -> Outcome<Option<&[u8]>> {
         Ok(self.plan.next(|_| ())?.map(|stamp| self.body.stamped(stamp)))
+    }
+
+    /// Whether what has been sent makes a whole batch, or the round is over: what was collected is to be sent now.
+    #[inline]
+    pub fn batch_ends(&self) -> bool {
+        self.plan.left.is_multiple_of(BATCH)
     }
 
     /// The ends of the next message, to be written in place.

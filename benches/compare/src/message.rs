@@ -142,7 +142,7 @@ impl Checker {
             );
         }
         *next += 1;
-        if self.fill == Fill::Copied && stamp.number.is_multiple_of(SAMPLE) {
+        if self.fill != Fill::InPlace && stamp.number.is_multiple_of(SAMPLE) {
             compare(message, stamp)?;
         }
         Ok(stamp)

@@ -89,7 +89,8 @@ impl Table {
         }
         for (index, system) in systems.iter().enumerate().filter(|(_, system)| wanted(system.name())) {
             let name = format!("{} ({})", system.name(), system.waiting().words());
-            match system.lacks(work) {
+            let unable = work.fill == Fill::Batched && !system.batches();
+            match unable.then_some("it publishes each message by itself").or_else(|| system.lacks(work)) {
                 Some(why) => table.left_out.push(format!("{name}: {why}")),
                 None => table.rows.push(Row {
                     name: system.name().to_owned(),

@@ -23,6 +23,11 @@ pub trait System: Sync {
         self.waiting().lacks(work)
     }
 
+    /// Whether a sender can publish many messages at a time.
+    fn batches(&self) -> bool {
+        false
+    }
+
     /// The receiver of one-way messages: says [`Inbox::ready`], then gives each message to the inbox until that has had enough.
     fn receive(&self, job: &Job, inbox: Inbox) -> Outcome;
 

@@ -37,7 +37,12 @@ pub enum Fill {
     /// The sender builds the message where the receiver reads it. Only the ends are written, so that the cost of writing is not
     /// what is measured.
     InPlace,
+    /// As [`Copied`](Self::Copied), and the sender publishes [`BATCH`] messages at a time.
+    Batched,
 }
+
+/// How many messages a sender that batches publishes at a time.
+pub const BATCH: u64 = 64;
 
 /// Which CPUs the processes run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ impl Work {
             one_way(64, Place::Split),
             one_way(64, Place::Same),
             one_way(64, Place::Free),
+            Self { fill: Fill::Batched, ..one_way(64, Place::Split) },
+            Self { fill: Fill::Batched, ..one_way(64, Place::Same) },
             one_way(KIB, Place::Split),
             one_way(64 * KIB, Place::Split),
             one_way(10 * MIB, Place::Split),
@@ -108,8 +115,10 @@ impl fmt::Display for Work {
             len if len.is_multiple_of(KIB) => write!(f, ", {} KiB", len / KIB)?,
             len => write!(f, ", {len} B")?,
         }
-        if self.fill == Fill::InPlace {
-            write!(f, " built in place")?;
+        match self.fill {
+            Fill::Copied => {}
+            Fill::InPlace => write!(f, " built in place")?,
+            Fill::Batched => write!(f, " in batches of {BATCH}")?,
         }
         match self.place {
             Place::Split => write!(f, ", different CPUs")?,
@@ -156,6 +165,7 @@ impl FromStr for Work {
             fill: match fill {
                 "Copied" => Fill::Copied,
                 "InPlace" => Fill::InPlace,
+                "Batched" => Fill::Batched,
                 _ => return Err(wrong().into()),
             },
             place: match place {

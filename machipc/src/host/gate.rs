@@ -9,7 +9,7 @@ use crate::logger::LogLevel;
 use crate::message::{Decode, DecodeError, MachMessage};
 use crate::port::{MachError, Received};
 use crate::reply::wire::{self, Refusal, Why};
-use crate::reply::{Reply, decoding, salvaged};
+use crate::reply::{Decoding, Reply, salvaged};
 
 use super::complaint::Complaints;
 use super::core::{Core, words_of};
@@ -58,17 +58,14 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             return;
         }
         let name = std::any::type_name::<M>();
-        // Stored from within, since each function that returned it would move it.
-        let mut decoded = None;
-        let (caught, deadline) = decoding(|| {
-            // Our decoders do not panic, but a message type may bring one of its own.
-            catch_unwind(AssertUnwindSafe(|| {
-                let read = |input: &mut _| M::decode_payload(id, input);
-                decoded = Some(received.decode_with(name, self.core.fingerprint, read));
-            }))
-        });
-        match decoded {
-            Some(Ok(message)) => {
+        let mut failed = None;
+        let decoding = Decoding::begin();
+        // Our decoders do not panic, but a message type may bring one of its own. The handler is called in here, too, since what is made here
+        // would be moved out; its own panics do not come this far.
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            let read = |input: &mut _| M::decode_payload(id, input);
+            let decoded = received.decode_then(name, self.core.fingerprint, read, |message| {
+                let deadline = decoding.end();
                 let log = &self.core.shared.log;
                 if log.enabled(LogLevel::Trace) {
                     let (pid, size) = (sender.pid(), received.size());
@@ -78,13 +75,18 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
                     );
                 }
                 then(message, deadline);
+            });
+            if let Err(error) = decoded {
+                decoding.end();
+                failed = Some(error);
             }
-            Some(Err(error)) => self.refuse(received, cause_of(&error), &error),
-            None => {
-                let words = caught.as_ref().err().map_or("", |panic| words_of(&**panic));
-                let error = DecodeError::new(format!("the decoder panicked: {words}"));
-                self.refuse(received, cause_of(&error), &error);
-            }
+        }));
+        if let Err(panic) = caught {
+            decoding.end();
+            failed = Some(DecodeError::new(format!("the decoder panicked: {}", words_of(&*panic))));
+        }
+        if let Some(error) = failed {
+            self.refuse(received, cause_of(&error), &error);
         }
     }
 

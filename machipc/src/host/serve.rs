@@ -69,6 +69,8 @@ pub(super) fn serve<M: MachMessage + 'static>(
         .map(|interval| Throughput::new(interval, core.counters.len() == 1));
     let mut outbox = Outbox::default();
     let mut failures = 0;
+    // One that takes more than it handles at once would leave other threads without work.
+    let several = core.counters.len() == 1;
 
     while !shared.is_stopping() {
         let mut deadline = pace.deadline();
@@ -76,21 +78,25 @@ pub(super) fn serve<M: MachMessage + 'static>(
             throughput.look(core, &shared.log);
             deadline = deadline.min(throughput.deadline());
         }
-        // Looked at where it is: it is large, and moving it would take longer than reading it.
-        match &outbox.send_and_receive(port, &mut buffer, deadline) {
-            Ok(received) => {
+        match &mut outbox.send_and_receive(port, &mut buffer, deadline, several) {
+            Ok(row) => {
                 failures = 0;
-                let wants_reply = received.wants_reply();
-                gate.read(received, |message, deadline| {
-                    counters.count_handled();
-                    context.set_message(received.sent_by(), deadline);
-                    if wants_reply {
-                        outbox.lend(|| core.handle(message, &context, counters));
-                    } else {
-                        core.handle(message, &context, counters);
-                    }
-                });
-                pace.message();
+                // A host that stops handles what it has in hand, and nothing after it.
+                while let Some(received) = &row.next()
+                    && !shared.is_stopping()
+                {
+                    let wants_reply = received.wants_reply();
+                    gate.read(received, |message, deadline| {
+                        counters.count_handled();
+                        context.set_message(received.sent_by(), deadline);
+                        if wants_reply {
+                            outbox.lend(|| core.handle(message, &context, counters));
+                        } else {
+                            core.handle(message, &context, counters);
+                        }
+                    });
+                    pace.message();
+                }
             }
             // The port has gone because the host is shutting down.
             Err(error) if error.is_receiver_gone() && shared.is_stopping() => break,

@@ -19,6 +19,7 @@
 //!    for files at once; [`readiness_open`] says how they are used.
 //! 9. **Waiting**: [`set_waiting`] is not Mach's either. It chooses between delay and processor time, and changes nothing
 //!    else.
+//! 10. **Rows**: [`mach_msg_send_row`] and [`mach_msg_receive_row`] are not Mach's. They mean what one message after the other means.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.
@@ -34,6 +35,7 @@ mod constants;
 mod kqueue;
 #[macro_use]
 mod prototypes;
+mod rows;
 mod types;
 
 #[cfg(target_vendor = "apple")]
@@ -53,4 +55,5 @@ compile_error!("machipc's wire format is little-endian and this target is big-en
 
 pub use calls::*;
 pub use constants::*;
+pub use rows::*;
 pub use types::*;

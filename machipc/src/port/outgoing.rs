@@ -10,7 +10,7 @@ use crate::message::{
 };
 
 use super::{
-    Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, SendOnceRight,
+    Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, Row, SendOnceRight,
     SendRight, descriptor, plain::Plain, received, restore, sys,
 };
 
@@ -212,11 +212,32 @@ impl<'m> Outgoing<'m> {
         buffer: &'b mut MessageBuffer,
         deadline: Deadline,
     ) -> Result<Received<'b>, MachError> {
+        self.send_and_receive_raw(from, buffer, deadline)?;
+        Ok(Received::parse(buffer))
+    }
+
+    /// [`send_and_receive`](Self::send_and_receive), which leaves the message in `buffer`, as the only one of a row.
+    pub(crate) fn send_and_receive_row<'b, P: ReceiveFrom>(
+        self,
+        from: &P,
+        buffer: &'b mut MessageBuffer,
+        deadline: Deadline,
+    ) -> Result<Row<'b>, MachError> {
+        self.send_and_receive_raw(from, buffer, deadline)?;
+        Ok(received::row_of_one(buffer))
+    }
+
+    fn send_and_receive_raw<P: ReceiveFrom>(
+        self,
+        from: &P,
+        buffer: &mut MessageBuffer,
+        deadline: Deadline,
+    ) -> Result<(), MachError> {
         let timeout = deadline.milliseconds();
         if self.impatient && timeout != Some(0) {
             // One call has one time-out, and the two halves need different ones.
             self.send(Deadline::now())?;
-            return received::receive(from.name(), buffer, deadline);
+            return received::receive_raw(from.name(), buffer, deadline);
         }
         let code = self.transmit(received::room(buffer), from.name(), received::OPTIONS, timeout)?;
         received::settle(from.name(), buffer, deadline, code)

@@ -11,7 +11,7 @@ use crate::message::{
 
 use super::send_right::attach;
 use super::{
-    Deadline, MachError, MessageBuffer, ReceiveFrom, Received, SendOnceRight, SendRight, received, sys,
+    Deadline, MachError, MessageBuffer, ReceiveFrom, Received, Row, SendOnceRight, SendRight, received, sys,
 };
 
 /// The right to receive messages of type `M` from a port. There is one for each port, and dropping it destroys the port:
@@ -203,6 +203,21 @@ impl<M> ReceiveRight<M> {
         deadline: Deadline,
     ) -> Result<Received<'b>, MachError> {
         received::receive(self.name(), buffer, deadline)
+    }
+
+    /// [`receive`](Self::receive), with the messages that have come behind it where `several` allows it.
+    #[inline]
+    pub(crate) fn receive_row<'b>(
+        &self,
+        buffer: &'b mut MessageBuffer,
+        deadline: Deadline,
+        several: bool,
+    ) -> Result<Row<'b>, MachError> {
+        if several {
+            return received::receive_row(self.name(), buffer, deadline);
+        }
+        received::receive_raw(self.name(), buffer, deadline)?;
+        Ok(received::row_of_one(buffer))
     }
 
     /// Destroys the port, but keeps others from getting its name until the value that is returned is dropped: a dead name is

@@ -10,7 +10,8 @@ use crate::message::{AttachmentSource, DecodeError, Decoder, MachMessage, Memory
 use super::descriptor::{self, Descriptor};
 use super::send_right::{kind_name, release};
 use super::{
-    Deadline, MachError, MessageBuffer, Notification, ReceiveRight, ReplyRight, Sender, receive_right, sys,
+    Deadline, MachError, MessageBuffer, Notification, ReceiveRight, ReplyRight, Sender, receive_right,
+    row::Row, sys,
 };
 
 /// A message that was received. It owns everything that came with it: each right, each region of memory, the reply right.
@@ -112,14 +113,31 @@ impl<'b> Received<'b> {
         fingerprint: u64,
         read: impl FnOnce(&mut Decoder<'a>) -> Result<T, DecodeError>,
     ) -> Result<T, DecodeError> {
+        self.decode_then(name, fingerprint, read, |value| value)
+    }
+
+    /// [`decode_with`](Self::decode_with), which hands the value on instead of returning it: a move right after it was made waits until it has
+    /// reached the cache.
+    #[inline(always)]
+    pub(crate) fn decode_then<'a, T, R>(
+        &'a self,
+        name: &str,
+        fingerprint: u64,
+        read: impl FnOnce(&mut Decoder<'a>) -> Result<T, DecodeError>,
+        then: impl FnOnce(T) -> R,
+    ) -> Result<R, DecodeError> {
         let payload = self.payload(name, fingerprint)?;
         let mut input = Decoder::new(payload, Some(self));
-        let value = read(&mut input)?;
-        input.finish()?;
-        if self.wants_reply() {
-            return Err(DecodeError::new("a reply right came with a message that takes no reply"));
+        match read(&mut input) {
+            Ok(value) => {
+                input.finish()?;
+                if self.wants_reply() {
+                    return Err(DecodeError::new("a reply right came with a message that takes no reply"));
+                }
+                Ok(then(value))
+            }
+            Err(error) => Err(error),
         }
-        Ok(value)
     }
 
     /// What the kernel tells, if this message is the kernel's: its id is a notification's and no process sent it.
@@ -147,18 +165,18 @@ impl<'b> Received<'b> {
     #[inline]
     pub(super) fn parse(buffer: &'b mut MessageBuffer) -> Self {
         let bytes = buffer.bytes.as_mut_bytes();
+        let sender = sender_behind(bytes, size_of_first(bytes));
+        Self::parse_message(bytes, sender)
+    }
+
+    /// Takes ownership of the message at the start of `bytes`, which is `sender`'s.
+    #[inline]
+    pub(super) fn parse_message(bytes: &'b mut [u8], sender: Sender) -> Self {
         // The kernel keeps its own format; fields that were missing would read as zero, and nothing would be taken out.
-        let [bits, size, _, port, _, id] = descriptor::words(bytes, 0).unwrap_or_default();
-        let size = (size as usize).clamp(descriptor::HEADER, bytes.len().max(descriptor::HEADER));
+        let [bits, _, _, port, _, id] = descriptor::words(bytes, 0).unwrap_or_default();
+        let size = size_of_first(bytes);
         let id = id as i32;
         let reply = descriptor::kind(mach::MACH_MSGH_BITS_REMOTE(bits));
-        let trailer = size.next_multiple_of(4);
-        // Read as they were written a moment ago: a load that spans two stores waits for both to reach the cache.
-        let security = descriptor::words(bytes, trailer + TRAILER_SECURITY).unwrap_or_default();
-        let audit = descriptor::words(bytes, trailer + TRAILER_AUDIT).unwrap_or_default();
-        let sender =
-            Sender::new(mach::security_token_t { val: security }, mach::audit_token_t { val: audit });
-
         let (mut descriptors, mut end) = (0, descriptor::HEADER);
         if bits & mach::MACH_MSGH_BITS_COMPLEX != 0 {
             end = descriptor::FIRST;
@@ -381,21 +399,52 @@ pub(super) fn receive_raw(
     deadline: Deadline,
 ) -> Result<(), MachError> {
     let code = attempt(port, buffer, deadline, true);
-    settle_raw(port, buffer, deadline, code)
+    settle(port, buffer, deadline, code)
 }
 
-/// Makes the best of what a receive into `buffer` answered: waits on, receives again with more room, or takes the message.
-pub(super) fn settle<'b>(
+/// Waits for a message on `port`, and takes those that have come behind it too.
+#[inline]
+pub(super) fn receive_row<'b>(
     port: u32,
     buffer: &'b mut MessageBuffer,
     deadline: Deadline,
-    code: mach::mach_msg_return_t,
-) -> Result<Received<'b>, MachError> {
-    settle_raw(port, buffer, deadline, code)?;
-    Ok(Received::parse(buffer))
+) -> Result<Row<'b>, MachError> {
+    let mut end = 0;
+    let code = sys::receive_row(room(buffer), port, OPTIONS, deadline.milliseconds(), &mut end);
+    if code != mach::MACH_MSG_SUCCESS {
+        settle(port, buffer, deadline, code)?;
+        return Ok(row_of_one(buffer));
+    }
+    let bytes = buffer.bytes.as_mut_bytes();
+    Ok(Row::new(bytes, end.min(bytes.len())))
 }
 
-fn settle_raw(
+/// Takes ownership of the message in `buffer`, which nobody has taken before, as a row.
+pub(super) fn row_of_one(buffer: &mut MessageBuffer) -> Row<'_> {
+    let bytes = buffer.bytes.as_mut_bytes();
+    let end = size_of_first(bytes).min(bytes.len());
+    Row::new(bytes, end)
+}
+
+/// The size that the header at the start of `bytes` tells.
+#[inline]
+pub(super) fn size_of_first(bytes: &[u8]) -> usize {
+    let size = descriptor::word(bytes, SIZE).unwrap_or_default() as usize;
+    size.clamp(descriptor::HEADER, bytes.len().max(descriptor::HEADER))
+}
+
+/// Who sent the message that ends at `end`.
+#[inline]
+pub(super) fn sender_behind(bytes: &[u8], end: usize) -> Sender {
+    let trailer = end.next_multiple_of(4);
+    // Read as they were written a moment ago: a load that spans two stores waits for both to reach the cache.
+    let security = descriptor::words(bytes, trailer + TRAILER_SECURITY).unwrap_or_default();
+    let audit = descriptor::words(bytes, trailer + TRAILER_AUDIT).unwrap_or_default();
+    Sender::new(mach::security_token_t { val: security }, mach::audit_token_t { val: audit })
+}
+
+/// Makes the best of what a receive into `buffer` answered: waits on, receives again with more room, or leaves the message in the buffer.
+pub(super) fn settle(
     port: u32,
     buffer: &mut MessageBuffer,
     deadline: Deadline,

@@ -92,6 +92,45 @@ pub(super) fn receive(buffer: &mut [u8], port: u32, option: i32, timeout: Option
     unsafe { message(&mut [], buffer, port, option, timeout) }
 }
 
+/// Receives a message, and with it those that have come behind it; stores where the last one ends.
+pub(super) fn receive_row(
+    buffer: &mut [u8],
+    port: u32,
+    option: i32,
+    timeout: Option<u32>,
+    end: &mut usize,
+) -> kern_return_t {
+    #[cfg(any(test, feature = "trap-counter"))]
+    MESSAGE_CALLS.set(MESSAGE_CALLS.get() + 1);
+    let option = option | if timeout.is_some() { mach::MACH_RCV_TIMEOUT } else { 0 };
+    let timeout = timeout.unwrap_or(mach::MACH_MSG_TIMEOUT_NONE);
+    let limit = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+    let mut last = 0;
+    // SAFETY: the buffer is exclusively ours, writable for `limit` bytes and aligned; `last` is valid for one write.
+    let code = unsafe {
+        mach::mach_msg_receive_row(buffer.as_mut_ptr().cast(), option, limit, port, timeout, &mut last)
+    };
+    *end = last as usize;
+    code
+}
+
+/// Sends the first message of a row, and what can go at once of those behind it; stores how many bytes were sent.
+///
+/// # Safety
+/// Every message is within the row, which is aligned to 4, and has no descriptors.
+pub(super) unsafe fn send_row(row: &mut [u8], timeout: Option<u32>, sent: &mut usize) -> kern_return_t {
+    #[cfg(any(test, feature = "trap-counter"))]
+    MESSAGE_CALLS.set(MESSAGE_CALLS.get() + 1);
+    let option = if timeout.is_some() { mach::MACH_SEND_TIMEOUT } else { 0 };
+    let timeout = timeout.unwrap_or(mach::MACH_MSG_TIMEOUT_NONE);
+    let mut count = 0;
+    let size = row.len() as u32;
+    // SAFETY: the row is exclusively ours; the rest is the caller's duty.
+    let code = unsafe { mach::mach_msg_send_row(row.as_mut_ptr().cast(), option, size, timeout, &mut count) };
+    *sent = count as usize;
+    code
+}
+
 /// Turns a return code into a result.
 pub(super) fn check(code: kern_return_t, call: &'static str) -> Result<(), MachError> {
     count_other();
@@ -133,6 +172,16 @@ pub(super) fn unguard(name: u32, guard: u64) -> Result<(), MachError> {
 /// Drops one send, send-once or dead-name reference, or a port set.
 pub(super) fn deallocate(name: u32) -> Result<(), MachError> {
     check(mach::mach_port_deallocate(mach_task_self(), name), "mach_port_deallocate")
+}
+
+/// How many references of a send right the process has.
+#[cfg(test)]
+pub(super) fn refs_of_send(name: u32) -> u32 {
+    let mut refs = 0;
+    // SAFETY: `refs` is valid for one write.
+    let code =
+        unsafe { mach::mach_port_get_refs(mach_task_self(), name, mach::MACH_PORT_RIGHT_SEND, &mut refs) };
+    if code == mach::KERN_SUCCESS { refs } else { 0 }
 }
 
 /// Changes the references of one kind of right.

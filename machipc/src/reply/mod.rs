@@ -319,18 +319,28 @@ thread_local! {
     static SALVAGED: Cell<Option<ReplyRight>> = const { Cell::new(None) };
 }
 
-/// Decodes a message with `decode`. Returns with its result the deadline of the reply in it: the way from a field to the
-/// message's [`Context`](crate::Context).
-#[inline]
-pub(crate) fn decoding<R>(decode: impl FnOnce() -> R) -> (R, Option<Instant>) {
-    DECODING.set(true);
-    DECODED_DEADLINE.set(None);
-    let result = decode();
-    DECODING.set(false);
-    (result, DECODED_DEADLINE.get())
+/// A message is being decoded on this thread: the way from a reply in it to the message's [`Context`](crate::Context), and to
+/// [`salvaged`].
+#[derive(Clone, Copy)]
+pub(crate) struct Decoding(());
+
+impl Decoding {
+    #[inline]
+    pub(crate) fn begin() -> Self {
+        DECODING.set(true);
+        DECODED_DEADLINE.set(None);
+        Self(())
+    }
+
+    /// Returns the deadline of the reply that was decoded, if there was one.
+    #[inline]
+    pub(crate) fn end(self) -> Option<Instant> {
+        DECODING.set(false);
+        DECODED_DEADLINE.get()
+    }
 }
 
-/// The right of a reply that was dropped during the last [`decoding`], because the message around it turned out to be bad:
+/// The right of a reply that was dropped during the last [`Decoding`], because the message around it turned out to be bad:
 /// with it the caller can be told what was wrong.
 pub(crate) fn salvaged() -> Option<ReplyRight> {
     SALVAGED.take()

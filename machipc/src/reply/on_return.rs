@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::error::Error;
-use crate::port::{Deadline, Held, MachError, MessageBuffer, Outgoing, ReceiveRight, Received, ReplyRight};
+use crate::port::{Deadline, Held, MachError, MessageBuffer, Outgoing, ReceiveRight, ReplyRight, Row};
 use crate::scratch;
 
 use super::{ReplyValue, wire};
@@ -29,19 +29,24 @@ impl Outbox {
         *self = LENT.replace(outer).unwrap_or_default();
     }
 
-    /// Sends what there is to send and waits for a message to `port`, in one call.
+    /// Sends what there is to send and waits for a message to `port`, in one call; takes those that have come behind it too, where nothing is to
+    /// be sent and `several` allows it.
     ///
     /// # Errors
     /// Those of the answer, with nothing received, and where [`MachError::is_receive`] is true those of the receive.
+    #[inline]
     pub(crate) fn send_and_receive<'b>(
         &mut self,
         port: &ReceiveRight<()>,
         buffer: &'b mut MessageBuffer,
         deadline: Deadline,
-    ) -> Result<Received<'b>, MachError> {
-        let Some((right, held)) = self.answer.take() else { return port.receive(buffer, deadline) };
-        let received =
-            Outgoing::resume(&mut self.buffer, held).answer(&right).send_and_receive(port, buffer, deadline);
+        several: bool,
+    ) -> Result<Row<'b>, MachError> {
+        let Some((right, held)) = self.answer.take() else {
+            return port.receive_row(buffer, deadline, several);
+        };
+        let outgoing = Outgoing::resume(&mut self.buffer, held).answer(&right);
+        let received = outgoing.send_and_receive_row(port, buffer, deadline);
         scratch::trim(&mut self.buffer);
         received
     }

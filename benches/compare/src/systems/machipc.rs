@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 use std::time::Duration;
 
-use machipc::{Context, Host, Reply};
+use machipc::{Client, Context, Host, Reply};
 use zerocopy::{IntoBytes, TryFromBytes};
 
 use crate::Outcome;
@@ -63,6 +63,10 @@ impl System for Machipc {
         self.waiting.lacks(work)
     }
 
+    fn batches(&self) -> bool {
+        true
+    }
+
     fn receive(&self, _: &Job, inbox: Inbox) -> Outcome {
         self.wait_so();
         inbox.ready()?;
@@ -73,9 +77,12 @@ impl System for Machipc {
         })
     }
 
-    fn send(&self, _: &Job, mut outbox: Outbox) -> Outcome {
+    fn send(&self, job: &Job, mut outbox: Outbox) -> Outcome {
         self.wait_so();
         let client = TrafficClient::connect_timeout(PATIENCE)?;
+        if job.work.fill == Fill::Batched {
+            return send_in_batches(client.client(), outbox);
+        }
         while let Some(message) = outbox.next()? {
             match Line::try_ref_from_bytes(message) {
                 Ok(line) => client.line(line)?,
@@ -119,6 +126,20 @@ impl System for Machipc {
         }
         Ok(())
     }
+}
+
+fn send_in_batches(client: &Client<Traffic<'static>>, mut outbox: Outbox) -> Outcome {
+    let mut batch = client.batch();
+    while let Some(message) = outbox.next()? {
+        match Line::try_ref_from_bytes(message) {
+            Ok(line) => batch.send(Traffic::Line(line)).map_err(|error| error.to_string())?,
+            Err(_) => batch.send(Traffic::Bytes(message)).map_err(|error| error.to_string())?,
+        }
+        if outbox.batch_ends() {
+            batch.flush()?;
+        }
+    }
+    Ok(batch.finish()?)
 }
 
 impl Machipc {

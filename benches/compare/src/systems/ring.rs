@@ -43,6 +43,10 @@ impl System for Ring {
         (work.idle > 0).then_some("it looks at every ring")
     }
 
+    fn batches(&self) -> bool {
+        true
+    }
+
     fn receive(&self, job: &Job, mut inbox: Inbox) -> Outcome {
         let memory = Memory::create(job, job.work.senders)?;
         inbox.ready()?;
@@ -78,6 +82,14 @@ impl System for Ring {
                 Fill::InPlace => {
                     let Some(stamp) = outbox.next_in_place()? else { return Ok(()) };
                     stamp.write_ends(lane.slot()?);
+                }
+                Fill::Batched => {
+                    let Some(message) = outbox.next()? else { return Ok(()) };
+                    lane.slot()?.copy_from_slice(message);
+                    if !outbox.batch_ends() {
+                        lane.fill();
+                        continue;
+                    }
                 }
             }
             lane.publish();
@@ -281,10 +293,16 @@ impl Producer<'_> {
         Ok(unsafe { slice::from_raw_parts_mut(lane.slot(), lane.memory.message) })
     }
 
+    /// The slot is filled. The receiver sees it with the next one that is published.
+    #[inline]
+    fn fill(&mut self) {
+        self.0.own += 1;
+    }
+
     #[inline]
     fn publish(&mut self) {
+        self.fill();
         let lane = &mut self.0;
-        lane.own += 1;
         lane.indices.tail.0.store(lane.own, Ordering::Release);
         wake(lane.waiting, lane.bell, || true);
     }

@@ -10,7 +10,7 @@
 //! | `names`, `attributes`, `requests`, `sets`, `services` | the calls on names, receive rights, notifications, port sets, bootstrap names |
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
-//! | `simple`, `room` | the short way of messages that carry nothing but bytes |
+//! | `simple`, `rows`, `room` | the short way of messages that carry nothing but bytes, one by one and many at a time |
 //! | `memory`, `fileport` | out-of-line memory, files |
 //! | `recycle` | buffers used again |
 //! | `bias`, `barrier`, `hash` | the lock, barriers, hashing |
@@ -48,6 +48,7 @@ mod recycle;
 mod request;
 mod requests;
 mod room;
+mod rows;
 mod services;
 mod sets;
 mod simple;
@@ -65,6 +66,7 @@ use super::types::*;
 pub(super) use error_string::mach_error_string;
 use kernel::Kernel;
 use memory::{MemoryError, Region};
+pub(super) use rows::{receive_row, send_at_once};
 use task::{BOOTSTRAP, TASK_SELF, task};
 
 pub(super) fn mach_task_self() -> mach_port_t {
@@ -162,7 +164,7 @@ pub(super) unsafe fn mach_msg_overwrite(
     if option & MACH_RCV_MSG != 0 {
         let buffer = if receive_message.is_null() { message } else { receive_message };
         // SAFETY: the caller's word on the receive buffer and `receive_limit`.
-        return unsafe { task().receive(buffer, receive_limit, receive_name, option, timeout) };
+        return unsafe { task().receive(buffer, receive_limit, receive_name, option, timeout, None) };
     }
     MACH_MSG_SUCCESS
 }

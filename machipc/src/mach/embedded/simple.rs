@@ -16,8 +16,8 @@ const LOOKS: u32 = 64;
 
 /// What came of a receive on the short way.
 pub(super) enum Received {
-    /// A message is in the buffer.
-    Message,
+    /// A message is in the buffer, or a row of them; the last one ends here.
+    Message(usize),
     /// The general way goes on. A thread that has waited tells for which port: if the name is another's now, it has waited for something
     /// that has changed.
     General(Option<PortId>),
@@ -50,7 +50,7 @@ impl Task {
         self.with(|kernel| kernel.send_simple(kind, &header, body))
     }
 
-    /// Receives a message on the short way, and waits a moment for one, where `wait` allows it.
+    /// Receives a message on the short way, or with `row` a row of them, and waits a moment for one, where `wait` allows it.
     ///
     /// # Safety
     /// `buffer` is writable for `room` bytes.
@@ -61,6 +61,7 @@ impl Task {
         name: mach_port_name_t,
         option: mach_msg_option_t,
         wait: bool,
+        row: bool,
     ) -> Received {
         // SAFETY: the caller's word.
         let mut room = unsafe { Room::new(buffer.cast(), room as usize) };
@@ -75,7 +76,7 @@ impl Task {
                 if others || *first.get_or_insert(port) != port {
                     return Short::General;
                 }
-                kernel.receive_simple(port, option, &mut room)
+                kernel.receive_simple(port, option, &mut room, row)
             })
         };
         let mut noticed = poller.noticed();
@@ -96,7 +97,7 @@ impl Task {
             }
         }
         match found {
-            Short::Taken => Received::Message,
+            Short::Taken { end } => Received::Message(end),
             Short::General | Short::Nothing => Received::General(first),
         }
     }

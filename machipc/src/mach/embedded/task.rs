@@ -18,6 +18,7 @@ use super::poll::Poller;
 use super::port::{Home, PortId};
 use super::queue::Found;
 use super::recycle;
+use super::rows::room_for_row;
 use super::simple;
 use super::space::Object;
 use super::wait::{Awaited, Outcome, Parker, Taken, Waiter, WaiterId, Woken};
@@ -411,7 +412,7 @@ impl Task {
 
     // ---- Receiving
 
-    /// The receive half of `mach_msg`.
+    /// The receive half of `mach_msg`. With `row` it takes the messages that have come together, and stores where the last one ends.
     ///
     /// # Safety
     /// `buffer` is writable for `room` bytes.
@@ -422,11 +423,17 @@ impl Task {
         name: mach_port_name_t,
         option: mach_msg_option_t,
         timeout: mach_msg_timeout_t,
+        row: Option<&mut usize>,
     ) -> mach_msg_return_t {
         let wait = option & MACH_RCV_TIMEOUT == 0 || timeout > 0;
         // SAFETY: the caller's word.
-        let waited = match unsafe { self.receive_simple(buffer, room, name, option, wait) } {
-            simple::Received::Message => return MACH_MSG_SUCCESS,
+        let waited = match unsafe { self.receive_simple(buffer, room, name, option, wait, row.is_some()) } {
+            simple::Received::Message(end) => {
+                if let Some(row) = row {
+                    *row = end;
+                }
+                return MACH_MSG_SUCCESS;
+            }
             simple::Received::General(waited) => waited,
         };
         let large = option & MACH_RCV_LARGE != 0;
@@ -467,12 +474,17 @@ impl Task {
                 if (room as usize) < size_of::<mach_msg_header_t>() {
                     return MACH_RCV_INVALID_DATA;
                 }
-                if memory::check_writable(buffer as usize, letter.size()).is_err() {
+                // A row may follow.
+                let checked = row.as_ref().map_or(0, |_| room_for_row(room)).max(letter.size());
+                if memory::check_writable(buffer as usize, checked).is_err() {
                     // The message is lost and its rights stay here.
                     return MACH_RCV_INVALID_DATA;
                 }
                 // SAFETY: the letter was made to fit `room`, which the caller made writable.
                 unsafe { letter.write(buffer) };
+                if let Some(row) = row {
+                    *row = letter.header.msgh_size as usize;
+                }
                 recycle::give(letter.bytes);
                 letter.code
             }

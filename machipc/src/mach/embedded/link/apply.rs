@@ -11,7 +11,7 @@ use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
 use super::frame::{
-    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, Reader,
+    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, ROW, Reader,
     TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{
@@ -59,6 +59,8 @@ impl Kernel {
         let mut fds = Fds { left: fds.into_iter(), lost: false };
         if kind == MESSAGE {
             self.apply_message(id, &body, &mut fds)?;
+        } else if kind == ROW {
+            self.apply_row(id, &body)?;
         } else if kind == MOVE {
             self.apply_move(id, &body, &mut fds)?;
         } else {
@@ -394,16 +396,21 @@ impl Kernel {
             return Err(Breach);
         }
         message.incomplete |= fds.lost;
+        self.arrive(head.to, message);
+        Ok(())
+    }
+
+    /// Delivers a message that a frame has brought.
+    pub(super) fn arrive(&mut self, to: u8, message: Message) {
         let port = message.destination.port();
         // A message for a port that has moved on may not fit the next link; it is lost then, as its sender can no longer be refused.
         if self.settle_receive_rights(port, &message) || self.exceeds_link(&message) {
             self.doomed.push(Doomed::Message(message));
-        } else if head.to == TO_MOVED_QUEUE || head.to == TO_MOVED_ONCE {
+        } else if to == TO_MOVED_QUEUE || to == TO_MOVED_ONCE {
             self.deliver_moved(port, message);
         } else {
             self.deliver(port, message);
         }
-        Ok(())
     }
 
     fn fill(
@@ -457,7 +464,7 @@ impl Kernel {
     }
 
     /// The right that a message is addressed to, and whose credit it uses.
-    fn take_destination(
+    pub(super) fn take_destination(
         &mut self,
         id: u32,
         export: u32,

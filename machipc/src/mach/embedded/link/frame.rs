@@ -31,6 +31,7 @@ pub(super) const REDIRECT: u8 = 16;
 pub(super) const REFER: u8 = 17;
 pub(super) const BYE: u8 = 18;
 pub(super) const RECEIVED: u8 = 19;
+pub(super) const ROW: u8 = 20;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;

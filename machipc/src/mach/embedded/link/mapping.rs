@@ -154,5 +154,9 @@ impl Shared for Mapping {
         let place = room.place(at, len);
         // SAFETY: as in `copy_out`; `place` is writable for `len` bytes.
         unsafe { core::ptr::copy_nonoverlapping(from, place, len) };
+        if at == room.copied() {
+            // SAFETY: what is in front was written before, by the value's invariant, and these bytes just now.
+            unsafe { room.has_copied(at + len) };
+        }
     }
 }

@@ -17,6 +17,7 @@ mod pressure;
 mod ring;
 #[cfg(all(test, loom))]
 mod ring_model;
+pub(super) mod rows;
 pub(super) mod simple;
 mod socket;
 mod table;
@@ -636,14 +637,20 @@ impl Kernel {
             Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),
             Err(breach) => Err(breach),
         };
-        if applied.is_err() {
-            if let Some(link) = self.links.get_mut(id) {
-                link.broken = true;
-            }
-            self.doomed.push(Doomed::Link(id));
+        let sound = applied.is_ok();
+        if let Err(breach) = applied {
+            self.end_broken(id, breach);
         }
         self.part_from(id);
-        applied.is_ok()
+        sound
+    }
+
+    /// Ends a link whose peer broke a rule: nothing is read from it any more.
+    fn end_broken(&mut self, id: u32, _: Breach) {
+        if let Some(link) = self.links.get_mut(id) {
+            link.broken = true;
+        }
+        self.doomed.push(Doomed::Link(id));
     }
 
     /// The socket of a link has something: bells, descriptors, or the peer's end.

@@ -34,7 +34,10 @@ const TAKEN_IN_A_ROW: u32 = 16;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Short {
     /// A message, which is in the receiver's buffer.
-    Taken,
+    Taken {
+        /// Where the last of several ends.
+        end: usize,
+    },
     /// Nothing has arrived.
     Nothing,
     /// Something for the general way.
@@ -69,7 +72,7 @@ impl Kind {
 
 impl Link {
     /// Whether a simple message can go into the ring now.
-    fn can_take(&mut self, len: usize) -> bool {
+    pub(super) fn can_take(&mut self, len: usize) -> bool {
         let len = (FRAME_HEAD + len) as u32;
         !self.broken && !self.held && self.is_free() && self.tx.room(len).is_ok_and(|room| room >= len)
     }
@@ -103,20 +106,9 @@ impl Kernel {
     }
 
     fn send_to_right(&mut self, header: &mach_msg_header_t, bytes: &[u8], reply: Option<PortId>) -> bool {
-        let entry = self.space.get(header.msgh_remote_port).map(|entry| entry.object);
-        let Some(Object::Port { port, send: true, .. }) = entry else { return false };
-        let Some(port) = self.ports.get_mut(port.0) else { return false };
+        let Some((port, link)) = self.open_way(header.msgh_remote_port) else { return false };
         let Home::Link { link: id, export } = port.home else { return false };
-        if port.is_full()
-            || !port.blocked_senders.is_empty()
-            || port.escrow.is_some()
-            || port.declared.is_some()
-        {
-            return false;
-        }
-        let Some(link) = self.links.get_mut(id) else { return false };
-        // What has arrived may change what the name means.
-        if link.rx.available() != Ok(0) || !link.can_take(bytes.len()) {
+        if !link.can_take(bytes.len()) {
             return false;
         }
         port.credits -= 1;
@@ -158,6 +150,7 @@ impl Kernel {
         port: PortId,
         option: mach_msg_option_t,
         room: &mut Room,
+        row: bool,
     ) -> Short {
         let scanned = self.links.len() <= SCANNED;
         let count = if scanned { self.links.slots.len() } else { self.links.watched.len() };
@@ -168,7 +161,7 @@ impl Kernel {
                 self.links.turn = turn + 1;
                 continue;
             };
-            match self.receive_from(id, port, option, room) {
+            match self.receive_from(id, port, option, room, row) {
                 Short::Nothing => {}
                 found => {
                     // The same link a few times: its cache lines are here. Then others, so that one that keeps sending holds none up.
@@ -182,7 +175,14 @@ impl Kernel {
         Short::Nothing
     }
 
-    fn receive_from(&mut self, id: u32, port: PortId, option: mach_msg_option_t, room: &mut Room) -> Short {
+    fn receive_from(
+        &mut self,
+        id: u32,
+        port: PortId,
+        option: mach_msg_option_t,
+        room: &mut Room,
+        row: bool,
+    ) -> Short {
         for _ in 0..FRAMES_AT_ONCE {
             let Some(link) = self.links.get_mut(id) else { return Short::Nothing };
             if link.broken {
@@ -194,8 +194,16 @@ impl Kernel {
                 Ok(true) if !link.unidentified && link.is_free() => {}
                 _ => return Short::General,
             }
-            if self.take_simple(id, port, option, room) == Ok(true) {
-                return Short::Taken;
+            match if row { self.take_row(id, port, option, room) } else { Ok(None) } {
+                Ok(Some(end)) => return Short::Taken { end },
+                Ok(None) => {}
+                Err(breach) => {
+                    self.end_broken(id, breach);
+                    return Short::General;
+                }
+            }
+            if let Ok(Some(end)) = self.take_simple(id, port, option, room) {
+                return Short::Taken { end };
             }
             if !self.apply_next(id) || !self.port(port).queue.is_empty() {
                 return Short::General;
@@ -204,34 +212,34 @@ impl Kernel {
         Short::General
     }
 
-    /// Takes the next frame, if it is a simple message for `port` that fits.
+    /// Takes the next frame, if it is a simple message for `port` that fits. Returns where the message ends.
     fn take_simple(
         &mut self,
         id: u32,
         port: PortId,
         option: mach_msg_option_t,
         room: &mut Room,
-    ) -> Result<bool, Breach> {
+    ) -> Result<Option<usize>, Breach> {
         let state = self.port(port);
         let (limit, prompt) = (state.queue_limit, state.port_destroyed.is_some() || state.tells);
-        let Some(link) = self.links.get_mut(id) else { return Ok(false) };
+        let Some(link) = self.links.get_mut(id) else { return Ok(None) };
         if link.partial.is_some() || !link.rx.holds(FRAME_HEAD as u32)? {
-            return Ok(false);
+            return Ok(None);
         }
         let head = link.rx.peek_array();
         let Some(Head { to, export, id: message_id, voucher, reply, len }) = parse_head(head) else {
-            return Ok(false);
+            return Ok(None);
         };
         let trailer_len = trailer_size(option);
         let size = MESSAGE_HEADER + len;
         let fits =
             size + trailer_len <= room.len() && memory::is_known_writable(room.address(), size + trailer_len);
         if !fits || !link.rx.holds((FRAME_HEAD + len) as u32)? {
-            return Ok(false);
+            return Ok(None);
         }
         let credit_due = match link.exports.get_mut(export) {
             // Who has stopped, and sends all the same, breaks a rule.
-            Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(false),
+            Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(None),
             Some(Export::Send { port: held, granted, queued, owed, .. })
                 if to == TO_SEND && *held == port && *granted > 0 =>
             {
@@ -249,7 +257,7 @@ impl Kernel {
                 let _: Right = self.take_once(id, export)?;
                 false
             }
-            _ => return Ok(false),
+            _ => return Ok(None),
         };
         let (reply, reply_kind) = match reply {
             None => (MACH_PORT_NULL, 0),
@@ -263,7 +271,7 @@ impl Kernel {
         if link.rx.advance_rarely() {
             link.ring_bell();
         }
-        let Some(state) = self.ports.get_mut(port.0) else { return Ok(false) };
+        let Some(state) = self.ports.get_mut(port.0) else { return Ok(None) };
         let sequence = state.sequence;
         state.sequence = sequence.wrapping_add(1);
         let (name, context) = (state.name.unwrap_or(MACH_PORT_NULL), state.context);
@@ -289,7 +297,7 @@ impl Kernel {
         if to == TO_ONCE {
             self.spend_send_once(port);
         }
-        Ok(true)
+        Ok(Some(size))
     }
 
     /// Names a send-once right that a peer has made for an answer. There is room for a name.
@@ -329,20 +337,20 @@ fn frame_head(
 }
 
 /// What counts in a simple message's frame.
-struct Head {
-    to: u8,
-    export: u32,
-    id: i32,
-    voucher: u32,
+pub(super) struct Head {
+    pub(super) to: u8,
+    pub(super) export: u32,
+    pub(super) id: i32,
+    pub(super) voucher: u32,
     /// Export of the send-once right for the answer.
-    reply: Option<u32>,
+    pub(super) reply: Option<u32>,
     /// Bytes behind the message's header.
-    len: usize,
+    pub(super) len: usize,
 }
 
 /// Reads a simple message's frame head. `None` for every other frame, and for one that breaks a rule.
 #[inline]
-fn parse_head(head: [u8; FRAME_HEAD]) -> Option<Head> {
+pub(super) fn parse_head(head: [u8; FRAME_HEAD]) -> Option<Head> {
     let words: [u32; FRAME_HEAD / 4] = zerocopy::transmute!(head);
     let [body, kind, export, destination, id, voucher, tag, reply, credits, nothing @ ..] = words;
     // To a right of ours, without items or claim to be a kernel's.

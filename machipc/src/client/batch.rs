@@ -1,0 +1,144 @@
+//! Messages that are sent together.
+
+use std::fmt;
+
+use crate::error::{Error, SendError};
+use crate::logger::LogLevel;
+use crate::message::MachMessage;
+use crate::port::{Deadline, OutgoingRow, Staged};
+use crate::scratch;
+
+use super::{Client, Link};
+
+/// One-way messages to one host that leave together. What a message costs besides its bytes is shared by all: for many small ones that come in a
+/// burst. Made by [`Client::batch`].
+///
+/// Messages are encoded as they are [put in](Self::send), and leave a few KiB at a time: when so much has come together, with [`flush`](Self::flush),
+/// and at the end with [`finish`](Self::finish). Until then the host does not see them, so a batch that is kept open is flushed wherever a message
+/// must not wait. A batch that is dropped is flushed, and what then goes wrong is only logged: `finish` says it.
+///
+/// It is as if each had been sent by [`Client::send`]: in their order, each as one message of the host's queue limit, with the client's deadline for
+/// each flush. Messages of more than 2 KiB, and those that carry rights, files or memory, leave by themselves, behind what was put in before
+/// them. On the [short cut](crate::registry) nothing is collected: the handler is called at once. On Apple systems each message is
+/// one trap, as it is by itself.
+///
+/// Whoever flushes and goes on can keep the batch: it reuses its memory.
+///
+/// ```no_run
+/// # #[machipc::endpoint("com.example.samples")]
+/// # enum Samples { Add { at: u64, value: f64 } }
+/// let client = SamplesClient::connect()?;
+/// let mut batch = client.client().batch();
+/// for at in 0..1000 {
+///     batch.send(Samples::Add { at, value: (at as f64).sin() })?;
+/// }
+/// batch.finish()?;
+/// # Ok::<(), machipc::Error>(())
+/// ```
+#[must_use = "a batch collects what is put into it"]
+pub struct Batch<M: MachMessage + 'static> {
+    client: Client<M>,
+    row: OutgoingRow,
+}
+
+impl<M: MachMessage + 'static> Batch<M> {
+    pub(super) fn new(client: Client<M>) -> Self {
+        let row = scratch::with(|scratch| std::mem::take(&mut scratch.row));
+        Self { client, row }
+    }
+
+    /// Puts a message in. Sends those that are there, if they are many, and waits for room in the host's queue then.
+    ///
+    /// # Errors
+    /// The message comes back with the reason, and is not in the batch: [`Error::Encode`], which concerns this message alone; or why those before it
+    /// did not leave, as [`flush`](Self::flush) says it. They are in the batch still.
+    #[inline]
+    pub fn send<'m>(&mut self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        if let Link::Local(_) = self.client.link {
+            return self.client.send(message);
+        }
+        if self.row.is_full()
+            && let Err(error) = self.flush()
+        {
+            return Err(SendError::new(message, error));
+        }
+        let fingerprint = self.client.fingerprint;
+        match self.row.stage(message.message_id(), fingerprint, |out| message.encode_payload(out)) {
+            Ok(Staged::InRow) => Ok(()),
+            Ok(Staged::Alone) => match self.flush() {
+                Ok(()) => self.client.send(message),
+                Err(error) => Err(SendError::new(message, error)),
+            },
+            Err(source) => {
+                let endpoint = self.client.endpoint.to_string();
+                Err(SendError::new(message, Error::Encode { endpoint, source }))
+            }
+        }
+    }
+
+    /// Sends the messages that are there. Returns when the host's queue has them.
+    ///
+    /// # Errors
+    /// [`Error::DeadlineExceeded`] when the queue stayed full, [`Error::HostDied`]. Messages left up to one that did not; that one and those
+    /// behind it are [there](Self::pending) still, and the next flush sends them.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        if self.row.is_empty() {
+            return Ok(());
+        }
+        let Self { client, row } = self;
+        let deadline = client.deadline.map_or(Deadline::never(), Deadline::after);
+        let sent = match &client.link {
+            // Nothing was put in.
+            Link::Local(_) => Ok(()),
+            Link::Port(connection) => {
+                row.send(connection.right(), deadline).map_err(|error| client.send_error(error))
+            }
+            // What is in the batch has not left.
+            Link::Renewable(renewable) => client.with_living(renewable, deadline, |connection| {
+                row.send(connection.right(), deadline).map_err(|error| client.send_error(error))
+            }),
+        };
+        client.trace(|| match &sent {
+            Ok(()) => "sent a batch of messages".to_owned(),
+            Err(error) => format!("{} messages of a batch were not sent: {error}", row.len()),
+        });
+        sent
+    }
+
+    /// Sends the messages that are there, and ends the batch.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush); messages that did not leave are lost then. Whoever wants to try again flushes first.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let sent = self.flush();
+        self.row.clear();
+        sent
+    }
+
+    /// How many messages were put in and have not left.
+    pub fn pending(&self) -> usize {
+        self.row.len()
+    }
+}
+
+impl<M: MachMessage + 'static> Drop for Batch<M> {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            let count = self.row.len();
+            let text = format_args!("{count} messages of a batch that was dropped were not sent: {error}");
+            match &self.client.log {
+                Some(log) => log.line(LogLevel::Warn, text),
+                None => tracing::warn!(target: "machipc", endpoint = &*self.client.endpoint, "{text}"),
+            }
+            self.row.clear();
+        }
+        let row = std::mem::take(&mut self.row);
+        scratch::with(|scratch| scratch.row = row);
+    }
+}
+
+impl<M: MachMessage + 'static> fmt::Debug for Batch<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch({:?}, {} pending)", self.client, self.pending())
+    }
+}
