@@ -230,7 +230,7 @@ struct Enemy {
 const GROWTH_MAX: usize = 16 * 1024;
 
 /// Kinds of states.
-const KINDS: u32 = 22;
+const KINDS: u32 = 23;
 
 impl Enemy {
     fn peer(&mut self) -> Peer {
@@ -267,6 +267,7 @@ impl Enemy {
             18 => self.goes_on_after_the_end(),
             19 => self.handovers(),
             20 => self.rows(),
+            21 => self.pieces(),
             _ => self.introductions(),
         }
     }
@@ -316,7 +317,7 @@ impl Enemy {
         let peer = self.peer();
         peer.say(&self.session);
         for _ in 0..=self.random.below(16) {
-            let kind = self.random.below(22) as u8;
+            let kind = self.random.below(25) as u8;
             let mut words = vec![self.random.field(), self.random.field()];
             if matches!(kind, 9 | 10 | 16) {
                 words.extend((0..9).map(|_| self.random.field()));
@@ -420,6 +421,47 @@ impl Enemy {
             let bytes = [&[count], &descriptors[..]].concat();
             let to = if self.random.below(4) == 0 { self.random.below(5) as u8 } else { 0 };
             peer.ring.write(&message(0, to, reply, &items, count, &bytes));
+        }
+        peer.bell();
+    }
+
+    /// Transfers: begun and not finished, finished and not used, used and not finished, too long, too short, too many.
+    fn pieces(&mut self) {
+        let peer = self.peer();
+        for _ in 0..=self.random.below(3) {
+            let announced = match self.random.below(8) {
+                0 => self.random.field(),
+                1 => 0,
+                _ => 4 * self.random.below(4096),
+            };
+            if self.random.below(16) != 0 {
+                peer.ring.write(&frame(21, 0, &[0, announced]));
+            }
+            let mut sent = 0;
+            for _ in 0..self.random.below(6) {
+                let words = if self.random.below(3) == 0 {
+                    announced.saturating_sub(sent) / 4
+                } else {
+                    self.random.below(2048)
+                };
+                let words = words.min(8192);
+                sent += 4 * words;
+                // Padding of four bytes, or whatever.
+                let padding = if self.random.below(16) == 0 { self.random.next() } else { 4 };
+                let mut body = vec![padding];
+                body.extend((0..words).map(|_| self.random.next()));
+                peer.ring.write(&frame(22, 0, &body));
+                if self.random.below(16) == 0 {
+                    peer.ring.write(&frame(23, 0, &[0, self.random.field()]));
+                }
+            }
+            let len = if self.random.below(2) == 0 { announced } else { sent };
+            if self.random.below(4) != 0 {
+                peer.ring.write(&message(0, 0, [0; 4], &[6, 1 | 1 << 8, len], 1, &[1, 0, 0, 0, 0]));
+            }
+            if peer.ring.word(0, TAIL).load(Ordering::Relaxed) > CAPACITY / 2 {
+                break;
+            }
         }
         peer.bell();
     }

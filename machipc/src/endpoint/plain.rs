@@ -27,7 +27,7 @@ pub trait PlainData: Sized {
     fn put(value: &Self, out: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
     /// Writes values that follow one another.
-    fn put_slice(values: &[Self], out: &mut Encoder<'_>) -> Result<(), EncodeError>;
+    fn put_slice<'m>(values: &'m [Self], out: &mut Encoder<'m>) -> Result<(), EncodeError>;
 
     /// Reads a value.
     fn take(input: &mut Decoder<'_>) -> Result<Self, DecodeError>;
@@ -48,8 +48,8 @@ impl<T: Pod> PlainData for T {
     }
 
     #[inline]
-    fn put_slice(values: &[Self], out: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        out.pod_slice(values);
+    fn put_slice<'m>(values: &'m [Self], out: &mut Encoder<'m>) -> Result<(), EncodeError> {
+        out.pod_slice_of_message(values);
         Ok(())
     }
 

@@ -20,6 +20,8 @@
 //! 9. **Waiting**: [`set_waiting`] is not Mach's either. It chooses between delay and processor time, and changes nothing
 //!    else.
 //! 10. **Rows**: [`mach_msg_send_row`] and [`mach_msg_receive_row`] are not Mach's. They mean what one message after the other means.
+//! 11. **Gathered memory**: [`mach_msg_send_gathered`] is not Mach's. It means what [`mach_msg`](fn@mach_msg) means once the memory lies in one
+//!     place.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.
@@ -32,6 +34,7 @@ pub mod layout;
 
 mod calls;
 mod constants;
+mod gathered;
 mod kqueue;
 #[macro_use]
 mod prototypes;
@@ -55,5 +58,6 @@ compile_error!("machipc's wire format is little-endian and this target is big-en
 
 pub use calls::*;
 pub use constants::*;
+pub use gathered::*;
 pub use rows::*;
 pub use types::*;

@@ -30,6 +30,19 @@ pub struct Encoder<'m> {
     depth: u32,
     attachments: Vec<Attachment<'m>>,
     reply: ReplyPort<'m>,
+    /// As many bytes of plain data are not copied, and how many were not so far; what they are.
+    lend_from: usize,
+    lent_len: usize,
+    lent: Vec<Lent<'m>>,
+}
+
+/// A part of a payload that stays where it is until the message is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent<'m> {
+    /// Where in the buffer the rest of the payload goes on behind it.
+    pub at: usize,
+    /// Its bytes: a multiple of 16.
+    pub bytes: &'m [u8],
 }
 
 /// Which reply right a message carries in its header.
@@ -47,7 +60,7 @@ pub enum ReplyPort<'m> {
 /// What an [`Encoder`] gathered.
 #[derive(Debug)]
 pub struct Encoded<'m> {
-    /// The buffer; the payload is its end.
+    /// The buffer; the payload, without what is [lent](Self::lent), is its end.
     pub buffer: &'m mut AlignedBuffer,
     /// Where in the buffer the payload starts: a multiple of 16.
     pub start: usize,
@@ -55,6 +68,8 @@ pub struct Encoded<'m> {
     pub attachments: Vec<Attachment<'m>>,
     /// The reply right of the header.
     pub reply: ReplyPort<'m>,
+    /// Parts of the payload that were not copied into the buffer, in their order. There are some only for [`Encoder::lending`].
+    pub lent: Vec<Lent<'m>>,
 }
 
 impl<'m> Encoder<'m> {
@@ -67,17 +82,33 @@ impl<'m> Encoder<'m> {
             buffer.set_len(base);
             buffer.as_mut_bytes()[len..].fill(0);
         }
-        Self { buffer, position: base, base, depth: 0, attachments: Vec::new(), reply: ReplyPort::None }
+        Self {
+            buffer,
+            position: base,
+            base,
+            depth: 0,
+            attachments: Vec::new(),
+            reply: ReplyPort::None,
+            lend_from: usize::MAX,
+            lent_len: 0,
+            lent: Vec::new(),
+        }
+    }
+
+    /// The same, but plain data of `lend_from` bytes and more in a row stays where it is, if it lives as long as the message.
+    #[inline]
+    pub fn lending(buffer: &'m mut AlignedBuffer, lend_from: usize) -> Self {
+        Self { lend_from, ..Self::new(buffer) }
     }
 
     /// How many bytes the payload has so far.
     pub fn len(&self) -> usize {
-        self.position - self.base
+        self.position - self.base + self.lent_len
     }
 
     /// Whether the payload has no bytes so far.
     pub fn is_empty(&self) -> bool {
-        self.position == self.base
+        self.len() == 0
     }
 
     /// Appends zeroes up to the next multiple of `align`, a power of two up to 16.
@@ -145,6 +176,25 @@ impl<'m> Encoder<'m> {
         self.position += padding + bytes.len();
     }
 
+    /// [`pod_slice`](Self::pod_slice) of values that live as long as the message: many are not copied where the encoder is [`lending`](Self::lending).
+    #[inline]
+    pub fn pod_slice_of_message<T: Pod>(&mut self, values: &'m [T]) {
+        if size_of_val(values) < self.lend_from {
+            return self.pod_slice(values);
+        }
+        self.lend(align_of::<T>(), values.as_bytes());
+    }
+
+    #[cold]
+    fn lend(&mut self, align: usize, bytes: &'m [u8]) {
+        self.align(align);
+        // What follows has the place modulo 16 that it would have behind a copy.
+        let (bytes, rest) = bytes.split_at(bytes.len() - bytes.len() % MAX_ALIGN);
+        self.lent.push(Lent { at: self.position, bytes });
+        self.lent_len += bytes.len();
+        self.bytes(rest);
+    }
+
     /// Appends a `u32` count. Fails when `len` does not fit.
     #[inline]
     pub fn len_prefix(&mut self, len: usize) -> Result<(), EncodeError> {
@@ -182,9 +232,9 @@ impl<'m> Encoder<'m> {
         body: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
         self.pod(&0u32);
-        let start = self.position;
+        let (start, before) = (self.position, self.len());
         body(self)?;
-        let len = self.position - start;
+        let len = self.len() - before;
         let Ok(count) = u32::try_from(len) else { return Err(too_long(len)) };
         self.buffer.all_mut()[start - 4..start].copy_from_slice(&count.to_le_bytes());
         Ok(())
@@ -211,7 +261,8 @@ impl<'m> Encoder<'m> {
     #[inline]
     pub fn finish(self) -> Encoded<'m> {
         self.buffer.set_len(self.position);
-        Encoded { buffer: self.buffer, start: self.base, attachments: self.attachments, reply: self.reply }
+        let Self { buffer, base: start, attachments, reply, lent, .. } = self;
+        Encoded { buffer, start, attachments, reply, lent }
     }
 
     fn set_reply(&mut self, reply: ReplyPort<'m>) -> Result<(), EncodeError> {

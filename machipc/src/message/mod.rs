@@ -94,7 +94,7 @@ pub use buffer::AlignedBuffer;
 pub use decode::Decode;
 pub use decoder::Decoder;
 pub use encode::Encode;
-pub use encoder::{Encoded, Encoder, MAX_DEPTH, ReplyPort};
+pub use encoder::{Encoded, Encoder, Lent, MAX_DEPTH, ReplyPort};
 pub use error::{DecodeError, EncodeError};
 pub use pod::Pod;
 pub use prefix::Prefix;

@@ -5,13 +5,16 @@ use core::ops::Range;
 
 use crate::mach;
 use crate::message::{
-    AlignedBuffer, Attachment, EncodeError, Encoded, Encoder, MachMessage, Prefix, ReplyPort, RightCell,
-    RightKind,
+    AlignedBuffer, Attachment, EncodeError, Encoded, Encoder, Lent, MachMessage, Prefix, ReplyPort,
+    RightCell, RightKind,
 };
 
 use super::{
     Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, Row, SendOnceRight,
-    SendRight, descriptor, plain::Plain, received, restore, sys,
+    SendRight,
+    descriptor::{self, Descriptor},
+    plain::Plain,
+    received, restore, sys,
 };
 
 /// A message that is ready to be sent: encode a value, say where it goes, send.
@@ -49,6 +52,8 @@ pub struct Outgoing<'m> {
     id: i32,
     attachments: Vec<Attachment<'m>>,
     out_of_line: bool,
+    /// Parts of the payload that were not copied, which is out of line then. Their places count from the payload's start.
+    lent: Box<[Lent<'m>]>,
     destination: Field<'m>,
     reply: Field<'m>,
     reply_wanted: bool,
@@ -90,10 +95,10 @@ impl<'m> Outgoing<'m> {
     ) -> Result<Self, EncodeError> {
         let inline_limit = buffer.inline_limit();
         buffer.bytes.set_len(PREFIX_AT + Prefix::SIZE);
-        let mut encoder = Encoder::new(&mut buffer.bytes);
+        let mut encoder = Encoder::lending(&mut buffer.bytes, inline_limit + 1);
         write(&mut encoder)?;
-        let Encoded { buffer: bytes, start, attachments, reply } = encoder.finish();
-        let payload_len = bytes.len() - start;
+        let payload_len = encoder.len();
+        let Encoded { buffer: bytes, start, attachments, reply, lent } = encoder.finish();
         let out_of_line = payload_len > inline_limit;
         let flags = if out_of_line { Prefix::OUT_OF_LINE } else { 0 };
         let prefix = start - Prefix::SIZE;
@@ -113,6 +118,7 @@ impl<'m> Outgoing<'m> {
             id,
             attachments,
             out_of_line,
+            lent: lent.into_iter().map(|lent| Lent { at: lent.at - start, ..lent }).collect(),
             destination: Field::None,
             reply,
             reply_wanted,
@@ -159,7 +165,8 @@ impl<'m> Outgoing<'m> {
     /// Parts the message from its value, to be sent later: it is [resumed](Self::resume) from the buffer that it is in. Gives
     /// back a message with rights, files or memory, which stay the value's until the message leaves.
     pub(crate) fn hold(self) -> Result<Held, Self> {
-        if !self.attachments.is_empty() || self.reply_wanted || !matches!(self.reply, Field::None) {
+        let borrows = !self.attachments.is_empty() || !self.lent.is_empty();
+        if borrows || self.reply_wanted || !matches!(self.reply, Field::None) {
             return Err(self);
         }
         let Self { prefix, payload_end, id, out_of_line, .. } = self;
@@ -177,6 +184,7 @@ impl<'m> Outgoing<'m> {
             id,
             attachments: Vec::new(),
             out_of_line,
+            lent: Box::default(),
             destination: Field::None,
             reply: Field::None,
             reply_wanted: false,
@@ -276,6 +284,9 @@ impl<'m> Outgoing<'m> {
             restore::unsent(message, &rights);
             return Err(error);
         }
+        if !self.lent.is_empty() {
+            return self.transmit_gathered(receive, port, option, timeout);
+        }
         let (buffer, behind) = self.bytes.as_mut_bytes().split_at_mut(self.message.end);
         // Descriptors name what lies behind the message by its address.
         behind.as_ptr().expose_provenance();
@@ -289,6 +300,39 @@ impl<'m> Outgoing<'m> {
             return Ok(code);
         }
         let (message, rights) = self.parts();
+        restore::failed(message, &rights, error);
+        Err(error)
+    }
+
+    /// Sends a message that was built and whose payload is gathered from the buffer and what was lent; then receives, where `receive` has room.
+    fn transmit_gathered(
+        self,
+        receive: &mut [u8],
+        port: u32,
+        option: mach::mach_msg_option_t,
+        timeout: Option<u32>,
+    ) -> Result<mach::mach_msg_return_t, MachError> {
+        let (buffer, behind) = self.bytes.as_mut_bytes().split_at_mut(self.message.end);
+        let (mut parts, mut from) = (Vec::with_capacity(2 * self.lent.len() + 1), 0);
+        for lent in &self.lent {
+            parts.push(&behind[from..lent.at]);
+            parts.push(lent.bytes);
+            from = lent.at;
+        }
+        parts.push(&behind[from..self.payload_end - self.message.end]);
+        let message = &mut buffer[self.message.start..];
+        // The payload's descriptor is the last one.
+        let at = descriptors_end(message, self.attachments.len() + 1) - descriptor::OTHER;
+        // SAFETY: `build` has written the descriptors: what they give away came out of a cell that owned it, what they name is borrowed for `'m`,
+        // and the last one is of memory. The start is a multiple of 16 in an aligned buffer.
+        let code = unsafe { sys::send_gathered(message, at, &parts, timeout) };
+        if code == mach::MACH_MSG_SUCCESS {
+            return Ok(if receive.is_empty() { code } else { sys::receive(receive, port, option, timeout) });
+        }
+        let error = MachError::new(code, "mach_msg");
+        let (message, mut rights) = self.parts();
+        // What the descriptor names then was gathered, and is nobody else's.
+        rights.payload = Some(Attachment::Bytes(&[]));
         restore::failed(message, &rights, error);
         Err(error)
     }
@@ -482,6 +526,13 @@ impl Writer<'_> {
         }
         result
     }
+}
+
+/// Where in a message that was built its first `count` descriptors end.
+fn descriptors_end(message: &[u8], count: usize) -> usize {
+    (0..count)
+        .try_fold(descriptor::FIRST, |at, _| Descriptor::read(message, at).map(|(_, next)| next))
+        .unwrap_or(0)
 }
 
 /// The descriptor of bytes that stay here. Their length was checked.

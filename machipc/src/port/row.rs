@@ -82,7 +82,7 @@ impl OutgoingRow {
         bytes.set_len(at + HEAD + Prefix::SIZE);
         let mut encoder = Encoder::new(bytes);
         write(&mut encoder)?;
-        let Encoded { buffer: bytes, start, attachments, reply } = encoder.finish();
+        let Encoded { buffer: bytes, start, attachments, reply, .. } = encoder.finish();
         let content = bytes.len() - at;
         if !attachments.is_empty() || !matches!(reply, ReplyPort::None) || content > LARGEST {
             return Ok(Staged::Alone);

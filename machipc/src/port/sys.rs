@@ -131,6 +131,26 @@ pub(super) unsafe fn send_row(row: &mut [u8], timeout: Option<u32>, sent: &mut u
     code
 }
 
+/// Sends a message whose descriptor of memory at `at`, the last one, stands for `parts`, one behind the other.
+///
+/// # Safety
+/// As [`message`], and such a descriptor is there.
+pub(super) unsafe fn send_gathered(
+    send: &mut [u8],
+    at: usize,
+    parts: &[&[u8]],
+    timeout: Option<u32>,
+) -> kern_return_t {
+    #[cfg(any(test, feature = "trap-counter"))]
+    MESSAGE_CALLS.set(MESSAGE_CALLS.get() + 1);
+    let option = if timeout.is_some() { mach::MACH_SEND_TIMEOUT } else { 0 };
+    let timeout = timeout.unwrap_or(mach::MACH_MSG_TIMEOUT_NONE);
+    let size = send.len() as u32;
+    let message = send.as_mut_ptr().cast();
+    // SAFETY: the buffer is exclusively ours, as long as `size` says and aligned; the descriptors are the caller's duty.
+    unsafe { mach::mach_msg_send_gathered(message, option, size, timeout, at as u32, parts) }
+}
+
 /// Turns a return code into a result.
 pub(super) fn check(code: kern_return_t, call: &'static str) -> Result<(), MachError> {
     count_other();

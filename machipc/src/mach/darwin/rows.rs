@@ -1,4 +1,4 @@
-//! Rows of messages: one by one. The kernel has no call that sends or receives several.
+//! Rows of messages: one by one. The kernel has no call that sends or receives several, and none that gathers memory.
 
 use super::super::{
     MACH_MSG_SUCCESS, MACH_PORT_NULL, MACH_RCV_MSG, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t,
@@ -16,6 +16,21 @@ pub(in super::super) unsafe fn send_at_once(
     _: mach_msg_size_t,
 ) -> mach_msg_size_t {
     0
+}
+
+/// Never: the memory has to lie in one place.
+///
+/// # Safety
+/// As `mach_msg_send_gathered`.
+#[inline]
+pub(in super::super) unsafe fn send_gathered(
+    _: *const mach_msg_header_t,
+    _: mach_msg_option_t,
+    _: mach_msg_size_t,
+    _: mach_msg_timeout_t,
+    _: &[&[u8]],
+) -> Option<mach_msg_return_t> {
+    None
 }
 
 /// # Safety

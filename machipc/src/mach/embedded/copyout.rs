@@ -259,6 +259,8 @@ impl Kernel {
                     descriptor[9] = copy;
                     descriptor[11] = kind;
                 }
+                // It goes over a link at once, and arrives as memory.
+                Item::Pieces { .. } => {}
                 Item::Ports { carried, disposition } => {
                     let names: Vec<u8> = carried
                         .into_iter()

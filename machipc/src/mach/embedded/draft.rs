@@ -59,10 +59,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Copies and checks a message of `size` bytes.
+    /// Copies and checks a message of `size` bytes. The memory that descriptors name is [copied](Self::copy_memory) apart.
     ///
     /// # Safety
-    /// As `mach_msg`: `message` is readable for `size` bytes, and memory that descriptors name may be read and, where they say so, taken.
+    /// As `mach_msg`: `message` is readable for `size` bytes.
     pub(super) unsafe fn read(
         message: *const mach_msg_header_t,
         size: usize,
@@ -93,8 +93,6 @@ impl Draft {
         };
         if draft.bits & MACH_MSGH_BITS_COMPLEX != 0 {
             draft.parse_descriptors()?;
-            // SAFETY: the caller's word about what descriptors name.
-            unsafe { draft.copy_memory() };
         }
         Ok(draft)
     }
@@ -155,7 +153,7 @@ impl Draft {
     ///
     /// # Safety
     /// The memory may be read, and taken where `deallocate` says so.
-    unsafe fn copy_memory(&mut self) {
+    pub(super) unsafe fn copy_memory(&mut self) {
         self.refuse_overlaps();
         for descriptor in &mut self.descriptors {
             match descriptor {

@@ -473,7 +473,7 @@ impl Kernel {
                 Item::Ports { carried, .. } => {
                     carried.into_iter().for_each(|carried| self.release_carried(carried))
                 }
-                Item::Memory { .. } => {}
+                Item::Memory { .. } | Item::Pieces { .. } => {}
             }
         }
     }

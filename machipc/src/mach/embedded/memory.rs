@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::message::Charge;
+use super::reuse::{ReusedGuard, reused};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
@@ -39,6 +41,8 @@ pub(super) enum MemoryError {
 pub(super) struct Region {
     address: usize,
     len: usize,
+    /// What it takes of what its sender may have here.
+    charge: Option<Charge>,
 }
 
 impl Drop for Region {
@@ -60,7 +64,32 @@ impl Region {
             )
         };
         let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
-        Ok(Self { address, len })
+        Ok(Self { address, len, charge: None })
+    }
+
+    /// Memory that holds anything, to be filled: such as was used before, if there is some. What lies behind the last byte is zero.
+    pub(super) fn reused(len: usize) -> Result<Self, MemoryError> {
+        let size = page_ceil(len);
+        let found = reused().take(size);
+        let mut region = match found {
+            Some(address) => Self { address, len, charge: None },
+            None => {
+                let region = Self::zeroed(len)?;
+                // SAFETY: mapped just now; the advice changes no byte. It spares most of the page faults, where the system follows it.
+                let _ = unsafe { rustix::mm::madvise(region.address as *mut _, size, Advice::LinuxHugepage) };
+                region
+            }
+        };
+        reused().lend(region.address, size);
+        region.slack_mut().fill(0);
+        Ok(region)
+    }
+
+    /// The same memory, counted until it is given to the task.
+    pub(super) fn charged(self, charge: Charge) -> Self {
+        let mut region = self;
+        region.charge = Some(charge);
+        region
     }
 
     /// A copy of `len` bytes at `address`.
@@ -89,7 +118,7 @@ impl Region {
                 unsafe { core::ptr::write_bytes(from as *mut u8, 0, to - from) };
             }
         }
-        Self { address, len }
+        Self { address, len, charge: None }
     }
 
     /// A copy of bytes that are in private memory already.
@@ -124,7 +153,7 @@ impl Region {
             )
         };
         let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
-        let mut region = Self { address, len };
+        let mut region = Self { address, len, charge: None };
         let slack = page_ceil(len) - len;
         // A peer may have left something behind the last byte it speaks of; the slack must read as zero.
         if slack > 0 && size as u64 > len as u64 {
@@ -153,7 +182,7 @@ impl Region {
             return Ok(fd);
         }
         // Somebody else has it mapped: a copy goes.
-        let mut copy = Self::zeroed(len).map_err(|_| Self { address: 0, len: 0 })?;
+        let mut copy = Self::zeroed(len).map_err(|_| Self { address: 0, len: 0, charge: None })?;
         read_file(&fd, copy.as_mut_slice());
         memfd_of(copy.as_slice()).map_err(|_| copy)
     }
@@ -167,7 +196,7 @@ impl Region {
         unsafe { core::slice::from_raw_parts(self.address as *const u8, self.len) }
     }
 
-    fn as_mut_slice(&mut self) -> &mut [u8] {
+    pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: invariants 2 and 3.
         unsafe { core::slice::from_raw_parts_mut(self.address as *mut u8, self.len) }
     }
@@ -184,8 +213,9 @@ impl Region {
     }
 
     /// Gives the memory to the task: address of the first byte. `unmap` frees it from now on.
-    pub(super) fn into_address(self) -> usize {
+    pub(super) fn into_address(mut self) -> usize {
         let address = self.address;
+        self.charge = None;
         core::mem::forget(self);
         address
     }
@@ -249,6 +279,9 @@ pub(super) fn unmap(address: usize, len: usize) {
         return;
     }
     let (start, end) = (page_floor(address), page_ceil(address.saturating_add(len)));
+    if reused().give_back(start, end - start) {
+        return;
+    }
     shared().retain(|&at, (size, _)| at + *size <= start || at >= end);
     // SAFETY: every caller owns these pages: `Region` by its invariant 1, `vm_deallocate` and moved memory by their callers' word.
     let _ = unsafe { rustix::mm::munmap(start as *mut _, end - start) };
@@ -337,18 +370,21 @@ fn memfd(size: usize) -> rustix::io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// The lock of the table above, around a fork.
-pub(super) struct Held(MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>>);
+/// The lock of the table above, and that of memory that is reused, around a fork.
+pub(super) struct Held {
+    shared: MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>>,
+    _reused: ReusedGuard,
+}
 
 impl Held {
     /// In a forked child: this memory did not come along.
     pub(super) fn abandon(&mut self) {
-        self.0.clear();
+        self.shared.clear();
     }
 }
 
 pub(super) fn hold() -> Held {
-    Held(shared())
+    Held { shared: shared(), _reused: reused() }
 }
 
 fn shared() -> MutexGuard<'static, BTreeMap<usize, (usize, OwnedFd)>> {
@@ -363,6 +399,6 @@ fn page_floor(address: usize) -> usize {
     address & !(page_size() - 1)
 }
 
-fn page_ceil(address: usize) -> usize {
+pub(super) fn page_ceil(address: usize) -> usize {
     (address + page_size() - 1) & !(page_size() - 1)
 }

@@ -61,6 +61,12 @@ pub(super) enum Item {
         kind: u8,
         copy: u8,
     },
+    /// Memory of so many bytes that have gone ahead over the link that the message goes over (see `link::pieces`).
+    Pieces {
+        len: u32,
+        kind: u8,
+        copy: u8,
+    },
     Ports {
         carried: Vec<Carried>,
         disposition: u8,
@@ -167,7 +173,7 @@ impl Message {
         let carried = self.items.iter().flat_map(|item| match item {
             Item::Port { carried, .. } | Item::Guarded { carried, .. } => core::slice::from_ref(carried),
             Item::Ports { carried, .. } => carried,
-            Item::Memory { .. } => &[],
+            Item::Memory { .. } | Item::Pieces { .. } => &[],
         });
         carried.filter_map(|carried| match *carried {
             Carried::Right(Right::Receive(port)) => Some(port),

@@ -11,7 +11,7 @@
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
 //! | `simple`, `rows`, `room` | the short way of messages that carry nothing but bytes, one by one and many at a time |
-//! | `memory`, `fileport` | out-of-line memory, files |
+//! | `memory`, `reuse`, `pieces`, `fileport` | out-of-line memory, used again; sent in pieces; files |
 //! | `recycle` | buffers used again |
 //! | `bias`, `barrier`, `hash` | the lock, barriers, hashing |
 //! | `readiness` | descriptors that tell of messages |
@@ -40,6 +40,7 @@ mod memory;
 mod message;
 mod name_watch;
 mod names;
+mod pieces;
 mod poll;
 mod port;
 mod queue;
@@ -47,6 +48,7 @@ mod readiness;
 mod recycle;
 mod request;
 mod requests;
+mod reuse;
 mod room;
 mod rows;
 mod services;
@@ -66,6 +68,7 @@ use super::types::*;
 pub(super) use error_string::mach_error_string;
 use kernel::Kernel;
 use memory::{MemoryError, Region};
+pub(super) use pieces::send_gathered;
 pub(super) use rows::{receive_row, send_at_once};
 use task::{BOOTSTRAP, TASK_SELF, task};
 

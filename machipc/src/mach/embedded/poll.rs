@@ -15,7 +15,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec};
 
 use super::kernel::Kernel;
-use super::link::Watch;
+use super::link::{RoomWatch, Watch};
 use super::task::Task;
 use super::wait::{Parker, Woken};
 use crate::mach::{WAIT_ADAPTIVELY, WAIT_ASLEEP, WAIT_POLLING};
@@ -129,6 +129,8 @@ pub(super) struct Poller {
     /// The janitor sleeps until it is woken.
     janitor_rests: AtomicBool,
     several_cpus: bool,
+    /// A sender waits for room in a ring.
+    pub(super) room_awaited: AtomicBool,
     /// There are descriptors that somebody polls for messages (see `readiness`).
     polled: AtomicBool,
 }
@@ -159,6 +161,7 @@ impl Poller {
             spun: AtomicBool::new(false),
             janitor_rests: AtomicBool::new(false),
             several_cpus: cpus > 1,
+            room_awaited: AtomicBool::new(false),
             polled: AtomicBool::new(false),
         })
     }
@@ -249,6 +252,27 @@ impl Poller {
                 }
             }
         }
+    }
+
+    /// Watches a ring for room for as long as that pays. Returns whether there is some.
+    pub(super) fn watch_room(&self, room: &RoomWatch) -> bool {
+        if !self.pays_to_watch() {
+            return false;
+        }
+        let (mut rounds, mut began) = (0_u32, None);
+        while !room.has_room() {
+            rounds += 1;
+            if rounds.is_multiple_of(ROUNDS_PER_CLOCK) {
+                let began = *began.get_or_insert_with(Instant::now);
+                if began.elapsed() >= SPIN_MAX {
+                    // It would not pay at once to do it again.
+                    self.spun.store(true, Ordering::Relaxed);
+                    return false;
+                }
+            }
+            core::hint::spin_loop();
+        }
+        true
     }
 
     /// Whether a peer may run while this thread spins: one that was last seen on this processor would only be kept from it.
@@ -477,6 +501,9 @@ impl Task {
             rounds += 1;
             // The clock costs more than a look at the rings.
             if rounds.is_multiple_of(16) {
+                if poller.room_awaited.load(Ordering::Relaxed) {
+                    self.with(Kernel::look_for_room);
+                }
                 let spent = started.elapsed();
                 if spent >= budget {
                     return false;

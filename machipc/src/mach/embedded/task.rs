@@ -220,13 +220,27 @@ impl Task {
             return MACH_MSG_SUCCESS;
         }
         // SAFETY: the caller's word.
-        let draft = match unsafe { Draft::read(message, size as usize, recycle::take()) } {
+        let mut draft = match unsafe { Draft::read(message, size as usize, recycle::take()) } {
             Ok(draft) => draft,
             Err(code) => return code,
         };
         let deadline = deadline(option & MACH_SEND_TIMEOUT != 0, timeout);
         let notify = option & MACH_SEND_NOTIFY != 0;
         let interruptible = option & MACH_SEND_INTERRUPT != 0;
+        if !notify && draft.memory_alone().is_some() {
+            // SAFETY: the caller's word about what descriptors name; the slice is used in this function alone.
+            let memory = unsafe { draft.readable_memory() };
+            let mut whole = Some(draft);
+            if let Some(memory) = memory
+                && let Some(code) = self.send_in_pieces(&mut whole, &[memory], deadline, interruptible)
+            {
+                return code;
+            }
+            let Some(rest) = whole else { return MACH_MSG_SUCCESS };
+            draft = rest;
+        }
+        // SAFETY: the caller's word about what descriptors name.
+        unsafe { draft.copy_memory() };
         match self.with(|kernel| self.start_send(kernel, draft, notify, deadline)) {
             Sent::Code(code) => code,
             Sent::Back(letter, code) => {
@@ -275,12 +289,12 @@ impl Task {
     }
 
     /// Waits until something is so that depends on what comes and goes on the links. Returns early when time is up or a signal comes.
-    fn await_progress(
+    pub(super) fn await_progress(
         &self,
         port: PortId,
         deadline: Option<Instant>,
         interruptible: bool,
-        done: impl Fn(&mut Kernel) -> bool,
+        mut done: impl FnMut(&mut Kernel) -> bool,
     ) {
         let parker = Parker::current();
         loop {
@@ -640,6 +654,6 @@ unsafe fn write_too_large(
 }
 
 /// When a time-out is over; `None` is never.
-fn deadline(limited: bool, timeout: mach_msg_timeout_t) -> Option<Instant> {
+pub(super) fn deadline(limited: bool, timeout: mach_msg_timeout_t) -> Option<Instant> {
     limited.then(|| Instant::now() + Duration::from_millis(u64::from(timeout)))
 }

@@ -25,7 +25,7 @@ macro_rules! plain {
 
             #[inline]
             fn encode_slice<'m>(values: &'m [Self], out: &mut Encoder<'m>) -> Result<(), EncodeError> {
-                out.pod_slice(values);
+                out.pod_slice_of_message(values);
                 Ok(())
             }
         }

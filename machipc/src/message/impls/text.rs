@@ -17,7 +17,7 @@ impl Encode for str {
     #[inline]
     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
         out.len_prefix(self.len())?;
-        out.bytes(self.as_bytes());
+        out.pod_slice_of_message(self.as_bytes());
         Ok(())
     }
 }

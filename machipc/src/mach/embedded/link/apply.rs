@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::super::kernel::{Doomed, Kernel};
 use super::super::memory::{MemoryError, Region};
@@ -11,12 +10,12 @@ use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
 use super::frame::{
-    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, ROW, Reader,
-    TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
+    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, PIECE,
+    ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{
-    Breach, Export, FD_COST, FDS_WAITING_MAX, Frame, HELD_MAX, Halt, Handshake, ITEM_COST, Identity,
-    Introduced, Memory, NO_IDENTITY, Parted, RIGHTS_MAX, handshake,
+    Breach, Export, FD_COST, Frame, HELD_MAX, Halt, ITEM_COST, Identity, Memory, NO_IDENTITY, Parted,
+    RIGHTS_MAX, handshake,
 };
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SEND_MAX,
@@ -61,6 +60,8 @@ impl Kernel {
             self.apply_message(id, &body, &mut fds)?;
         } else if kind == ROW {
             self.apply_row(id, &body)?;
+        } else if kind == PIECE {
+            self.apply_piece(id, &body)?;
         } else if kind == MOVE {
             self.apply_move(id, &body, &mut fds)?;
         } else {
@@ -71,6 +72,8 @@ impl Kernel {
                 Frame::Credit { export, count } => self.apply_credit(id, export, count)?,
                 Frame::Gone { export } => self.apply_gone(id, export)?,
                 Frame::Received { export } => self.apply_received(id, export)?,
+                Frame::Pieces { len } => self.apply_pieces(id, len)?,
+                Frame::Taken { bytes } => self.apply_taken(id, bytes)?,
                 Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
                 Frame::Revoked { export, count } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
@@ -232,115 +235,6 @@ impl Kernel {
         *credits -= count;
         self.post(id, Frame::Revoked { export, count });
         Ok(())
-    }
-
-    /// A peer introduces somebody to a port of ours: the right waits for whoever speaks at the other end of `socket`.
-    /// Without room for the socket the right is given up, as if whoever was to get it had gone.
-    fn apply_introduce(
-        &mut self,
-        id: u32,
-        export: u32,
-        once: Option<u32>,
-        socket: Option<OwnedFd>,
-    ) -> Result<(), Breach> {
-        let introduced = match once {
-            None => Introduced { right: self.take_once(id, export)?, onces: 0 },
-            Some(onces) => {
-                let link = self.links.get_mut(id).ok_or(Breach)?;
-                let Some(Export::Send { port, once, .. }) = link.export(export) else { return Err(Breach) };
-                *once = once.checked_sub(onces).ok_or(Breach)?;
-                let port = *port;
-                link.moved_once -= onces;
-                Introduced { right: self.copy_send(port), onces }
-            }
-        };
-        let Some(socket) = socket else {
-            self.drop_introduced(introduced);
-            return Ok(());
-        };
-        let state = self.port(introduced.right.port());
-        if let Home::Link { link, export } = state.home
-            && !state.halted
-            && state.queue.is_empty()
-        {
-            // It has moved on, and whoever comes goes where it went.
-            self.hand_on(introduced, link, export, socket);
-            return Ok(());
-        }
-        match self.links.get_mut(id).and_then(|link| link.moved.get_mut(&export)) {
-            // Not before all of the port is here.
-            Some(incoming) if incoming.introduced.len() < FDS_WAITING_MAX => {
-                incoming.introduced.push((socket, introduced));
-            }
-            Some(_) => {
-                self.drop_introduced(introduced);
-                return Err(Breach);
-            }
-            None => drop(self.await_hello(socket, Some(introduced))),
-        }
-        Ok(())
-    }
-
-    /// Whoever was introduced will not come.
-    pub(super) fn drop_introduced(&mut self, Introduced { right, onces }: Introduced) {
-        let port = right.port();
-        for _ in 0..onces {
-            self.release(Right::SendOnce(port));
-        }
-        self.release(right);
-    }
-
-    /// Gives a peer send-once rights along with a send right, as the former owner of their port.
-    pub(in super::super) fn give_onces(&mut self, id: u32, export: u32, onces: u32) {
-        if let Some(link) = self.links.get_mut(id)
-            && let Some(Export::Send { once, .. }) = link.export(export)
-        {
-            *once += onces;
-            link.moved_once += onces;
-        }
-    }
-
-    /// Waits for what a new connection has to say. `None`: it is of no use.
-    pub(in super::super) fn await_hello(
-        &mut self,
-        socket: OwnedFd,
-        introduced: Option<Introduced>,
-    ) -> Option<u32> {
-        self.make_room_for_handshake(introduced.is_some());
-        let peer = handshake::creator(&socket);
-        let usable = peer.is_some();
-        let handshake =
-            Handshake { socket, introduced, since: Instant::now(), peer: peer.unwrap_or_default() };
-        let key = self.links.handshakes.insert(handshake);
-        let registered = usable
-            && match (self.links.poller, self.links.handshakes.get(key)) {
-                (Some(poller), Some(handshake)) => {
-                    poller.register(&handshake.socket, Key::Handshake(key)).is_ok()
-                }
-                _ => false,
-            };
-        if !registered {
-            self.drop_handshake(key);
-            return None;
-        }
-        Some(key)
-    }
-
-    /// Gives a connection up, and what it was to get.
-    pub(in super::super) fn drop_handshake(&mut self, key: u32) {
-        if let Some(handshake) = self.links.handshakes.remove(key) {
-            self.forget_socket(&handshake.socket);
-            if let Some(introduced) = handshake.introduced {
-                self.drop_introduced(introduced);
-            }
-        }
-    }
-
-    /// A socket leaves the poll before it is closed: a peer that passed it to us may keep it open, and its events would never end.
-    pub(in super::super) fn forget_socket(&self, socket: &OwnedFd) {
-        if let Some(poller) = self.links.poller {
-            poller.forget(socket);
-        }
     }
 
     fn apply_message(&mut self, id: u32, body: &[u8], fds: &mut Fds) -> Result<(), Breach> {
@@ -530,13 +424,17 @@ impl Kernel {
                 }
                 Ok((Item::Ports { carried, disposition: option as u8 }, count, 16))
             }
-            ITEM_BYTES | ITEM_MEMFD => {
+            ITEM_BYTES | ITEM_MEMFD | ITEM_PIECES => {
                 let len = reader.word().ok_or(Breach)? as usize;
                 let (kind, copy) = (option as u8, (option >> 8) as u8);
                 if (kind != MACH_MSG_OOL_DESCRIPTOR && kind != MACH_MSG_OOL_VOLATILE_DESCRIPTOR) || copy > 1 {
                     return Err(Breach);
                 }
                 let region = match tag {
+                    ITEM_PIECES => {
+                        let came = self.links.get_mut(id).ok_or(Breach)?.pieces.take(len)?;
+                        came.region.map(|region| region.charged(came.charge)).ok_or(MemoryError::Exhausted)
+                    }
                     ITEM_MEMFD => match fds.take()? {
                         Some(fd) => Region::from_memfd(fd, len),
                         None => Err(MemoryError::Exhausted),

@@ -32,6 +32,9 @@ pub(super) const REFER: u8 = 17;
 pub(super) const BYE: u8 = 18;
 pub(super) const RECEIVED: u8 = 19;
 pub(super) const ROW: u8 = 20;
+pub(super) const PIECES: u8 = 21;
+pub(super) const PIECE: u8 = 22;
+pub(super) const TAKEN: u8 = 23;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -50,6 +53,7 @@ pub(super) const ITEM_GUARDED: u32 = 2;
 pub(super) const ITEM_BYTES: u32 = 3;
 pub(super) const ITEM_MEMFD: u32 = 4;
 pub(super) const ITEM_PORTS: u32 = 5;
+pub(super) const ITEM_PIECES: u32 = 6;
 
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +93,10 @@ pub(in super::super) enum Frame {
     Bye,
     /// One more message was received, by a port that a declared name stands for.
     Received { export: u32 },
+    /// So many bytes of memory follow in pieces, and then the message that they belong to; none: what has been begun is given up.
+    Pieces { len: u32 },
+    /// So many bytes that came in pieces take no memory of the reader's any more.
+    Taken { bytes: u32 },
 }
 
 impl Frame {
@@ -113,6 +121,8 @@ impl Frame {
             Frame::Refer { export, once } => (REFER, 1, export, once, none),
             Frame::Bye => (BYE, 0, 0, 0, none),
             Frame::Received { export } => (RECEIVED, 0, export, 0, none),
+            Frame::Pieces { len } => (PIECES, 0, 0, len, none),
+            Frame::Taken { bytes } => (TAKEN, 0, 0, bytes, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD | REDIRECT) { 44 } else { 8 };
         let mut bytes = [0; 52];
@@ -152,6 +162,8 @@ impl Frame {
             REFER => Frame::Refer { export, once: count },
             BYE => Frame::Bye,
             RECEIVED => Frame::Received { export },
+            PIECES => Frame::Pieces { len: count },
+            TAKEN => Frame::Taken { bytes: count },
             _ => return None,
         })
     }

@@ -11,8 +11,10 @@ mod frame;
 mod handover;
 pub(super) mod handshake;
 mod identity;
+mod introductions;
 mod mapping;
 mod moves;
+pub(super) mod pieces;
 mod pressure;
 mod ring;
 #[cfg(all(test, loom))]
@@ -31,7 +33,7 @@ use std::time::Instant;
 
 pub(super) use frame::Frame;
 pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
-pub(super) use ring::Watch;
+pub(super) use ring::{RoomWatch, Watch};
 pub(super) use table::Links;
 pub(super) use transmit::introduction_pair;
 
@@ -44,6 +46,7 @@ use super::services::is_trusted;
 use super::slab::Slab;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::{Nonce, Welcome};
+use pieces::Pieces;
 use ring::{Consumer, Producer};
 use table::SCANNED;
 
@@ -192,6 +195,7 @@ pub(super) struct Link {
     identities: HashMap<u32, Identity>,
     thirds: VecDeque<Identity>,
     waiting: VecDeque<Waiting>,
+    pieces: Pieces,
     /// Where frames end whose descriptors went through the socket, as positions in the ring: what the reader has passed it has taken.
     fds_sent: VecDeque<u32>,
     /// Ports whose senders wait for room in the ring.
@@ -505,6 +509,7 @@ impl Kernel {
             identities: HashMap::new(),
             thirds: VecDeque::new(),
             waiting: VecDeque::new(),
+            pieces: Pieces::default(),
             fds_sent: VecDeque::new(),
             stalled: Vec::new(),
             queued: 0,
@@ -607,9 +612,14 @@ impl Kernel {
         if link.rx.owes() && link.rx.advance() {
             link.ring_bell();
         }
+        let sending = link.pieces.is_sending();
         if !link.is_free() {
             self.flush_link(id);
         }
+        if sending {
+            self.wake_awaiting();
+        }
+        self.tell_taken(id);
         any
     }
 
@@ -631,6 +641,16 @@ impl Kernel {
         let known = !link.unidentified || link.identify();
         self.heed_answer(id);
         let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return false };
+        if known {
+            match link.take_piece() {
+                Ok(true) => return true,
+                Ok(false) => {}
+                Err(breach) => {
+                    self.end_broken(id, breach);
+                    return false;
+                }
+            }
+        }
         let next = if known { link.next_frame() } else { Err(Breach) };
         let applied = match next {
             Ok(None) => return false,

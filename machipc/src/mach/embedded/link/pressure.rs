@@ -4,6 +4,8 @@
 //! The exceptions wait as finished frames in this process (`Link::waiting`): what cannot be refused (replies, notifications, releases),
 //! and what a former owner passes on. A thread that sent a receive right waits until the frames of the move are out.
 
+use std::sync::atomic::Ordering;
+
 use super::super::kernel::Kernel;
 use super::super::message::{Item, Message};
 use super::super::port::{Home, PortId};
@@ -60,6 +62,7 @@ impl Kernel {
         if !link.stalled.contains(&port) {
             link.stalled.push(port);
         }
+        self.watch_for_room();
         false
     }
 
@@ -70,6 +73,31 @@ impl Kernel {
             if self.ports.get(port.0).is_some() {
                 self.fill_free_slots(port);
             }
+        }
+    }
+
+    /// Has whoever watches the rings also watch for room in them: a bell that tells of it takes longer.
+    pub(super) fn watch_for_room(&self) {
+        if let Some(poller) = self.links.poller {
+            poller.room_awaited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Serves those who wait for room, where there is some. Called while somebody watches.
+    pub(in super::super) fn look_for_room(&mut self) {
+        let mut awaited = false;
+        for index in 0..self.links.slots.len() {
+            let Some(id) = self.links.id_at(index) else { continue };
+            self.flush_link(id);
+            let Some(link) = self.links.get_mut(id) else { continue };
+            let sending = link.pieces.is_sending();
+            awaited |= sending || !link.is_free();
+            if sending {
+                self.wake_awaiting();
+            }
+        }
+        if let Some(poller) = self.links.poller {
+            poller.room_awaited.store(awaited, Ordering::Relaxed);
         }
     }
 

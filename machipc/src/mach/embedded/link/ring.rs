@@ -242,6 +242,29 @@ impl<M: Shared> Producer<M> {
     }
 }
 
+impl<M: Shared> Producer<M> {
+    /// A handle to watch for room without the kernel's lock.
+    pub(super) fn watch_room(&self, wanted: u32) -> RoomWatch<M> {
+        RoomWatch { memory: self.memory.clone(), direction: self.direction, tail: self.tail, wanted }
+    }
+}
+
+/// Tells whether a ring that was full has room, from outside the kernel's lock.
+pub(in super::super) struct RoomWatch<M: Shared = Mapping> {
+    memory: Arc<M>,
+    direction: usize,
+    tail: u32,
+    wanted: u32,
+}
+
+impl<M: Shared> RoomWatch<M> {
+    /// Whether it is worth a look under the lock, where what the peer wrote is checked.
+    pub(in super::super) fn has_room(&self) -> bool {
+        let head = self.memory.word(self.direction, Control::Head).load(Ordering::Relaxed);
+        self.tail.wrapping_sub(head) <= M::CAPACITY - self.wanted
+    }
+}
+
 /// The reading end. It lives under the kernel's lock, so there is one reader.
 pub(super) struct Consumer<M: Shared = Mapping> {
     memory: Arc<M>,

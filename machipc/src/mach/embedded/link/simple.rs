@@ -206,6 +206,7 @@ impl Kernel {
                 return Short::Taken { end };
             }
             if !self.apply_next(id) || !self.port(port).queue.is_empty() {
+                self.tell_taken(id);
                 return Short::General;
             }
         }

@@ -10,8 +10,8 @@ use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::port::{Home, PortId};
 use super::super::recycle;
 use super::frame::{
-    self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PORT, ITEM_PORTS, MESSAGE, MESSAGE_HEAD,
-    TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
+    self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, MESSAGE,
+    MESSAGE_HEAD, TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::ring::CAPACITY;
 use super::{Export, Frame, Halt, Introduced, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
@@ -115,6 +115,9 @@ impl Kernel {
                     out.extend_from_slice(&self.wire_carried(id, carried, fds).encode());
                 }
             }
+            Item::Pieces { len, kind, copy } => {
+                words(out, &[ITEM_PIECES, u32::from(kind) | u32::from(copy) << 8, len]);
+            }
             Item::Memory { region, kind, copy } => {
                 let options = u32::from(kind) | u32::from(copy) << 8;
                 let len = region.as_ref().map_or(0, |region| region.len());
@@ -159,7 +162,7 @@ impl Kernel {
             count += match item {
                 Item::Port { carried, .. } | Item::Guarded { carried, .. } => usize::from(needs(carried)),
                 Item::Ports { carried, .. } => carried.iter().filter(|carried| needs(carried)).count(),
-                Item::Memory { .. } => 0,
+                Item::Memory { .. } | Item::Pieces { .. } => 0,
             };
         }
         count > socket::FDS_MAX - MEMFDS_MAX
