@@ -52,7 +52,7 @@ impl Kernel {
         &mut self,
         id: u32,
         kind: u8,
-        body: Vec<u8>,
+        mut body: Vec<u8>,
         fds: Vec<Option<OwnedFd>>,
     ) -> Result<(), Breach> {
         let mut fds = Fds { left: fds.into_iter(), lost: false };
@@ -60,6 +60,10 @@ impl Kernel {
             self.apply_message(id, &body, &mut fds)?;
         } else if kind == ROW {
             self.apply_row(id, &body)?;
+            if let Some(link) = self.links.get_mut(id) {
+                link.row = core::mem::take(&mut body);
+                link.row.clear();
+            }
         } else if kind == PIECE {
             self.apply_piece(id, &body)?;
         } else if kind == MOVE {

@@ -204,6 +204,8 @@ pub(super) struct Link {
     queued: u64,
     flushed: u64,
     partial: Option<Partial>,
+    /// Memory for the next row that does not go straight to its receiver: a row is larger than the messages for which buffers are recycled.
+    row: Vec<u8>,
     /// Descriptors that came ahead of their frames; `None` for one that this process had no room for.
     fds: VecDeque<Option<OwnedFd>>,
     /// Watched by whoever polls; otherwise a bell announces input.
@@ -420,6 +422,9 @@ impl Link {
         if len > FRAME_MAX || fds > socket::FDS_MAX {
             return Err(Breach);
         }
+        if kind == frame::ROW && partial.body.is_empty() {
+            recycle::give(core::mem::replace(&mut partial.body, core::mem::take(&mut self.row)));
+        }
         let have = partial.body.len();
         let count = (len - have).min(available - count);
         // Memory is taken as bytes arrive, not as the peer announces them.
@@ -515,6 +520,7 @@ impl Kernel {
             queued: 0,
             flushed: 0,
             partial: None,
+            row: Vec::new(),
             fds: VecDeque::new(),
             active: true,
             unidentified,

@@ -170,6 +170,8 @@ impl Kernel {
         let charge = Charge::take(&link.held_here, bytes.len() + ITEM_COST, HELD_MAX).ok_or(Breach)?;
         let (destination, credit) = self.take_destination(id, export, TO_SEND)?;
         let mut private = recycle::take();
+        // As much as a frame of such a message takes: the buffer will serve for one, too.
+        private.reserve(MESSAGE_HEAD + bytes.len());
         private.extend_from_slice(bytes);
         self.arrive(
             TO_SEND,
