@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use machipc::mach;
-use machipc::port::{Readiness, ReceiveRight};
+use machipc::port::{Deadline, MessageBuffer, Outgoing, Readiness, ReceiveRight, bootstrap};
 use machipc::{Client, Context, Error, Host, Reply};
 
 const ROLE: &str = "MACHIPC_TEST_FORK_ROLE";
@@ -35,6 +35,35 @@ fn in_forked_child(child: impl FnOnce() -> i32) -> i32 {
 
 fn unique(name: &str) -> String {
     format!("com.example.fork.{name}.{}", std::process::id())
+}
+
+/// The thread that forks has sent so much within its process that it no longer asks the kernel for each message.
+#[test]
+fn a_child_does_not_send_to_its_parents_port() {
+    const SENT: u64 = 1_000;
+    let port = bootstrap::check_in::<u64>(&unique("busy")).expect("the name is free");
+    port.set_queue_limit(1024).expect("own port");
+    let right = port.make_send().expect("own port");
+    let mut buffer = MessageBuffer::new();
+    let mut send = |number: u64| {
+        let message = Outgoing::message(&mut buffer, &number).expect("a number");
+        message.copy_send(&right).send(Deadline::now())
+    };
+    for number in 0..SENT {
+        send(number).expect("there is room");
+    }
+    let code = in_forked_child(|| match send(SENT) {
+        Err(error) if error.is_dead_destination() => 0,
+        Err(_) => 1,
+        Ok(()) => 2,
+    });
+    assert_eq!(code, 0);
+    let mut buffer = MessageBuffer::new();
+    for expected in 0..SENT {
+        let received = port.receive(&mut buffer, Deadline::now()).expect("a message");
+        assert_eq!(received.decode::<u64>().expect("a number"), expected);
+    }
+    assert!(port.receive(&mut buffer, Deadline::now()).is_err());
 }
 
 #[test]

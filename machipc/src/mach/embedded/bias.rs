@@ -9,7 +9,7 @@
 //!
 //! Taking the ownership costs about 12 µs where the owner runs at that time, so a streak is long enough to have saved as much.
 
-use core::cell::{Cell, UnsafeCell};
+use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use system::{AtomicBool, AtomicPtr, AtomicU32, Mutex, MutexGuard, OWN, STREAK};
 /// A thread's word that says whether it is inside as the owner. Each owner has its own: one that has looked whether it is the owner, and only
 /// stores after another thread has become it, must not say anything about that one.
 ///
-/// A thread is inside one lock at a time.
+/// A thread is inside one lock of a class at a time, and has a place for each class.
 struct Place {
     inside: AtomicU32,
 }
@@ -30,14 +30,24 @@ const INSIDE: u32 = 1;
 /// The place of threads that have never owned a lock: only its address counts, and nobody has it.
 static NO_PLACE: u64 = 0;
 
+const CLASSES: usize = 2;
+
 fn no_place() -> *mut Place {
     (&raw const NO_PLACE).cast_mut().cast()
 }
 
+/// The calling thread's place for a class of locks.
+#[inline]
+fn own_place(class: usize) -> *mut Place {
+    OWN.with(|own| own[class].get())
+}
+
 /// See the module's page.
 ///
+/// `CLASS` is 0 or 1: a thread that is inside a lock of one class can take one of the other.
+///
 /// Invariant: who refers to `value` holds `streak`, or is the owner and has found itself so after it stored `INSIDE`.
-pub(super) struct BiasedMutex<T> {
+pub(super) struct BiasedMutex<T, const CLASS: usize = 0> {
     /// The place of the thread that owns the lock, or null. Places live for ever.
     owner: AtomicPtr<Place>,
     /// Whether threads may own the lock: the system knows the barrier, and this process has asked for it.
@@ -54,9 +64,9 @@ struct Streak {
 }
 
 // SAFETY: the invariant lets one thread at a time refer to the value, as a mutex does.
-unsafe impl<T: Send> Sync for BiasedMutex<T> {}
+unsafe impl<T: Send, const CLASS: usize> Sync for BiasedMutex<T, CLASS> {}
 
-impl<T> BiasedMutex<T> {
+impl<T, const CLASS: usize> BiasedMutex<T, CLASS> {
     pub(super) fn new(value: T) -> Self {
         Self {
             owner: AtomicPtr::new(core::ptr::null_mut()),
@@ -73,8 +83,8 @@ impl<T> BiasedMutex<T> {
 
     /// Takes the lock, waiting for it if need be. A thread that panicked inside leaves what is there.
     #[inline]
-    pub(super) fn lock(&self) -> Guard<'_, T> {
-        let own = OWN.with(Cell::get);
+    pub(super) fn lock(&self) -> Guard<'_, T, CLASS> {
+        let own = own_place(CLASS);
         if self.owner.load(Ordering::Relaxed) == own {
             // SAFETY: an owner's place is a place, and lives for ever.
             let place = unsafe { &*own };
@@ -101,7 +111,7 @@ impl<T> BiasedMutex<T> {
     }
 
     #[cold]
-    fn lock_as_mutex(&self) -> Guard<'_, T> {
+    fn lock_as_mutex(&self) -> Guard<'_, T, CLASS> {
         let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = self.owner.load(Ordering::Relaxed);
         // SAFETY: an owner's place lives for ever.
@@ -117,7 +127,7 @@ impl<T> BiasedMutex<T> {
             streak.length = 0;
             if self.able.load(Ordering::Relaxed) {
                 // It counts from the next time on: who would take it away waits for `streak` first.
-                self.owner.store(system::own_place(), Ordering::Relaxed);
+                self.owner.store(system::make_place(CLASS), Ordering::Relaxed);
             }
         }
         Guard { lock: self, held: Some(streak) }
@@ -150,7 +160,7 @@ mod system {
 
     use rustix::thread::{MembarrierCommand, futex, membarrier};
 
-    use super::{INSIDE, OUTSIDE, Place};
+    use super::{CLASSES, INSIDE, OUTSIDE, Place};
 
     /// So many times in a row a thread takes the lock before it owns it.
     pub(super) const STREAK: u32 = 1024;
@@ -158,39 +168,42 @@ mod system {
     const DRAINED: Duration = Duration::from_millis(10);
 
     thread_local! {
-        /// The thread's place.
-        pub(super) static OWN: Cell<*mut Place> = const { Cell::new((&raw const super::NO_PLACE).cast_mut().cast()) };
-        /// Gives it back.
-        static LENT: Lent = const { Lent(Cell::new(None)) };
+        /// The thread's places.
+        pub(super) static OWN: [Cell<*mut Place>; CLASSES] =
+            const { [const { Cell::new((&raw const super::NO_PLACE).cast_mut().cast()) }; CLASSES] };
+        /// Gives them back.
+        static LENT: Lent = const { Lent([const { Cell::new(None) }; CLASSES]) };
     }
 
-    struct Lent(Cell<Option<&'static Place>>);
+    struct Lent([Cell<Option<&'static Place>>; CLASSES]);
 
     impl Drop for Lent {
         fn drop(&mut self) {
-            let Some(place) = self.0.take() else { return };
-            OWN.set(super::no_place());
-            if let Ok(mut free) = FREE.try_lock() {
-                free.push(place);
+            for (class, lent) in self.0.iter().enumerate() {
+                let Some(place) = lent.take() else { continue };
+                OWN.with(|own| own[class].set(super::no_place()));
+                if let Ok(mut free) = FREE[class].try_lock() {
+                    free.push(place);
+                }
             }
         }
     }
 
     /// Places of threads that have ended. Where one of them still is a lock's owner, the thread that gets its place is it from then on. Nobody
     /// waits here: in a forked child this may be locked for ever.
-    static FREE: Mutex<Vec<&'static Place>> = Mutex::new(Vec::new());
+    static FREE: [Mutex<Vec<&'static Place>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 
     /// The calling thread's place, from now on where it had none.
-    pub(super) fn own_place() -> *mut Place {
-        if OWN.get() == super::no_place() {
-            let free = FREE.try_lock().ok().and_then(|mut free| free.pop());
+    pub(super) fn make_place(class: usize) -> *mut Place {
+        if super::own_place(class) == super::no_place() {
+            let free = FREE[class].try_lock().ok().and_then(|mut free| free.pop());
             let place =
                 free.unwrap_or_else(|| Box::leak(Box::new(Place { inside: AtomicU32::new(OUTSIDE) })));
             // A thread that has lost its locals keeps the place for ever.
-            let _ = LENT.try_with(|lent| lent.0.set(Some(place)));
-            OWN.set((&raw const *place).cast_mut());
+            let _ = LENT.try_with(|lent| lent.0[class].set(Some(place)));
+            OWN.with(|own| own[class].set((&raw const *place).cast_mut()));
         }
-        OWN.get()
+        super::own_place(class)
     }
 
     pub(super) fn register() -> bool {
@@ -232,16 +245,17 @@ mod system {
     pub(super) use loom::sync::{Mutex, MutexGuard};
     use std::sync::atomic::Ordering;
 
-    use super::{OUTSIDE, Place};
+    use super::{CLASSES, OUTSIDE, Place};
 
     pub(super) const STREAK: u32 = 1;
 
     loom::thread_local! {
-        pub(super) static OWN: Cell<*mut Place> = Cell::new(super::no_place());
+        pub(super) static OWN: [Cell<*mut Place>; CLASSES] = core::array::from_fn(|_| Cell::new(super::no_place()));
     }
 
-    pub(super) fn own_place() -> *mut Place {
+    pub(super) fn make_place(class: usize) -> *mut Place {
         OWN.with(|own| {
+            let own = &own[class];
             if own.get() == super::no_place() {
                 own.set(Box::leak(Box::new(Place { inside: AtomicU32::new(OUTSIDE) })));
             }
@@ -270,13 +284,13 @@ mod system {
 }
 
 /// The right to the value, until it is dropped.
-pub(super) struct Guard<'l, T> {
-    lock: &'l BiasedMutex<T>,
+pub(super) struct Guard<'l, T, const CLASS: usize = 0> {
+    lock: &'l BiasedMutex<T, CLASS>,
     /// None: the thread is inside as the owner.
     held: Option<MutexGuard<'l, Streak>>,
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<T, const CLASS: usize> Deref for Guard<'_, T, CLASS> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -285,19 +299,19 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
+impl<T, const CLASS: usize> DerefMut for Guard<'_, T, CLASS> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above, and borrowed by nobody else.
         unsafe { &mut *self.lock.value.get() }
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T, const CLASS: usize> Drop for Guard<'_, T, CLASS> {
     #[inline]
     fn drop(&mut self) {
         if self.held.is_none() {
             // SAFETY: the thread entered as the owner, so it has a place, which lives for ever.
-            let place = unsafe { &*OWN.with(Cell::get) };
+            let place = unsafe { &*own_place(CLASS) };
             self.lock.leave(place);
         }
     }
@@ -314,7 +328,7 @@ mod tests {
     fn nobody_is_inside_at_the_same_time() {
         const THREADS: u32 = 3;
         const STREAKS: u32 = 40;
-        let lock = Arc::new(BiasedMutex::new((0_u64, 0_u64)));
+        let lock: Arc<BiasedMutex<(u64, u64)>> = Arc::new(BiasedMutex::new((0, 0)));
         lock.allow_owners();
         let add = |lock: &BiasedMutex<(u64, u64)>| {
             let mut guard = lock.lock();
@@ -343,13 +357,13 @@ mod tests {
 
     #[test]
     fn a_streak_makes_an_owner_and_another_thread_ends_it() {
-        let lock = BiasedMutex::new(0);
+        let lock: BiasedMutex<i32> = BiasedMutex::new(0);
         lock.allow_owners();
         if !lock.able.load(Ordering::Relaxed) {
             println!("skipped: the system has no membarrier");
             return;
         }
-        let owns = |lock: &BiasedMutex<i32>| lock.owner.load(Ordering::Relaxed) == OWN.get();
+        let owns = |lock: &BiasedMutex<i32>| lock.owner.load(Ordering::Relaxed) == own_place(0);
         for _ in 0..STREAK {
             assert!(!owns(&lock));
             *lock.lock() += 1;
@@ -365,7 +379,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_the_owner_is_woken() {
-        let lock = BiasedMutex::new(0);
+        let lock: BiasedMutex<i32> = BiasedMutex::new(0);
         lock.allow_owners();
         for _ in 0..=STREAK {
             *lock.lock() += 1;
@@ -373,7 +387,7 @@ mod tests {
         std::thread::scope(|scope| {
             let guard = lock.lock();
             let other = scope.spawn(|| *lock.lock());
-            while lock.owner.load(Ordering::Relaxed) == OWN.get() {
+            while lock.owner.load(Ordering::Relaxed) == own_place(0) {
                 std::thread::yield_now();
             }
             drop(guard);
@@ -393,7 +407,7 @@ mod model {
     /// Threads that come to own the lock the first time they take it; each takes it so many times. Two inside at the same time are a race.
     fn contend(times: &'static [usize]) {
         explore(move || {
-            let lock = Arc::new(BiasedMutex::new(UnsafeCell::new(0)));
+            let lock: Arc<BiasedMutex<_>> = Arc::new(BiasedMutex::new(UnsafeCell::new(0)));
             lock.allow_owners();
             let add = |lock: &BiasedMutex<UnsafeCell<usize>>| {
                 let guard = lock.lock();

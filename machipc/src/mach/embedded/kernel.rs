@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::lane::Lanes;
 use super::link::{Frame, Links};
 use super::message::{Carried, Item, Message, Right};
 use super::name_watch::NameWatches;
@@ -43,6 +44,7 @@ pub(super) struct Kernel {
     pub(super) services: Services,
     pub(super) readiness: Readinesses,
     pub(super) name_watches: NameWatches,
+    pub(super) lanes: Lanes,
     pub(super) doomed: Vec<Doomed>,
     pub(super) wakes: Vec<Arc<Parker>>,
 }
@@ -58,6 +60,7 @@ impl Kernel {
             services: Services::new(),
             readiness: Readinesses::new(),
             name_watches: NameWatches::default(),
+            lanes: Lanes::default(),
             doomed: Vec::new(),
             wakes: Vec::new(),
         }

@@ -10,7 +10,7 @@
 //! | `names`, `attributes`, `requests`, `sets`, `services` | the calls on names, receive rights, notifications, port sets, bootstrap names |
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
-//! | `simple`, `rows`, `room` | the short way of messages that carry nothing but bytes, one by one and many at a time |
+//! | `simple`, `rows`, `lane`, `room` | the short way of messages that carry nothing but bytes, one by one and many at a time |
 //! | `memory`, `reuse`, `pieces`, `fileport` | out-of-line memory, used again; sent in pieces; files |
 //! | `recycle` | buffers used again |
 //! | `bias`, `barrier`, `hash` | the lock, barriers, hashing |
@@ -34,6 +34,7 @@ mod fork;
 mod hash;
 mod inheritance;
 mod kernel;
+mod lane;
 mod link;
 mod members;
 mod memory;

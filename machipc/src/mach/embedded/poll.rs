@@ -288,6 +288,13 @@ impl Poller {
         watches.iter().any(|watch| watch.processor().map_or(self.several_cpus, |processor| processor != own))
     }
 
+    /// How long it pays for a sender to watch for room that another thread of this process makes, which was last seen on a processor.
+    pub(super) fn spin_for_room(&self, processor: Option<u32>) -> Option<Duration> {
+        let elsewhere = processor
+            .map_or(self.several_cpus, |processor| processor != rustix::thread::sched_getcpu() as u32);
+        (elsewhere && WAITING.load(Ordering::Relaxed) != WAIT_ASLEEP).then_some(SPIN_MAX)
+    }
+
     /// Whether threads sleep that another leads for.
     pub(super) fn has_followers(&self) -> bool {
         self.followers.load(Ordering::SeqCst) != 0

@@ -6,8 +6,8 @@ use super::room::Room;
 use super::task::{Task, awaited};
 use super::wait::Awaited;
 use crate::mach::{
-    MACH_MSG_SEND_MAX, MACH_SEND_NOTIFY, mach_msg_header_t, mach_msg_option_t, mach_msg_size_t,
-    mach_port_name_t,
+    MACH_MSG_SEND_MAX, MACH_SEND_NOTIFY, MACH_SEND_TIMEOUT, mach_msg_header_t, mach_msg_option_t,
+    mach_msg_size_t, mach_msg_timeout_t, mach_port_name_t,
 };
 
 const HEADER: usize = size_of::<mach_msg_header_t>();
@@ -33,6 +33,7 @@ impl Task {
         message: *const mach_msg_header_t,
         size: usize,
         option: mach_msg_option_t,
+        timeout: mach_msg_timeout_t,
     ) -> bool {
         let sound = (HEADER..=MACH_MSG_SEND_MAX as usize).contains(&size) && size.is_multiple_of(4);
         if !sound || option & MACH_SEND_NOTIFY != 0 {
@@ -44,10 +45,22 @@ impl Task {
         let body = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
+        let waits = option & MACH_SEND_TIMEOUT == 0 || timeout > 0;
+        if kind == Kind::OneWay && self.send_by_known_lane(&header, body, waits) {
+            return true;
+        }
         if let Some(poller) = self.poller() {
             poller.count_call();
         }
-        self.with(|kernel| kernel.send_simple(kind, &header, body))
+        let mut lane = None;
+        let sent = self.with_lanes(|kernel| {
+            lane = if kind == Kind::OneWay { kernel.lane_to(header.msgh_remote_port) } else { None };
+            lane.is_none() && kernel.send_simple(kind, &header, body)
+        });
+        match lane {
+            Some(lane) => self.send_by_lane(lane, &header, body, waits),
+            None => sent,
+        }
     }
 
     /// Receives a message on the short way, or with `row` a row of them, and waits a moment for one, where `wait` allows it.
@@ -68,7 +81,7 @@ impl Task {
         let Some(poller) = self.poller() else { return Received::General(None) };
         let mut first = None;
         let mut look = || {
-            self.with(|kernel| {
+            self.with_lanes(|kernel| {
                 let Some(Awaited::Port(port)) = awaited(kernel, name) else { return Short::General };
                 // Readiness tells of what is in queues, so everything has to go there.
                 let others =

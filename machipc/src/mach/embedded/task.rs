@@ -125,7 +125,9 @@ impl Task {
     /// Takes every lock, so that a forked child finds a whole state.
     pub(super) fn hold(&'static self) -> Held {
         let held = self.bootstrap_lock();
-        let kernel = self.lock();
+        let mut kernel = self.lock();
+        // A forked child has no lanes, and must not take one for open.
+        kernel.close_lanes();
         Held {
             task: self,
             kernel,
@@ -172,9 +174,18 @@ impl Task {
 
     /// Runs `f` on the kernel, then destroys what is due and wakes who must be woken.
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut Kernel) -> R) -> R {
+        self.with_lanes(|kernel| {
+            kernel.close_lanes();
+            f(kernel)
+        })
+    }
+
+    /// [`with`](Self::with), for the short ways, which know of lanes.
+    pub(super) fn with_lanes<R>(&self, f: impl FnOnce(&mut Kernel) -> R) -> R {
         let mut kernel = self.lock();
         let result = f(&mut kernel);
         if !kernel.doomed.is_empty() {
+            kernel.close_lanes();
             kernel.bury_doomed();
         }
         if kernel.has_unsettled_readiness() {
@@ -183,7 +194,7 @@ impl Task {
         if core::mem::take(&mut kernel.links.changed)
             && let Some(poller) = kernel.links.poller
         {
-            kernel.links.renew_watches(poller);
+            kernel.links.renew_watches(poller, kernel.lanes.watches());
             if core::mem::take(&mut kernel.links.added) {
                 poller.rouse();
             }
@@ -216,7 +227,7 @@ impl Task {
         timeout: mach_msg_timeout_t,
     ) -> mach_msg_return_t {
         // SAFETY: the caller's word.
-        if unsafe { self.send_simple(message, size as usize, option) } {
+        if unsafe { self.send_simple(message, size as usize, option, timeout) } {
             return MACH_MSG_SUCCESS;
         }
         // SAFETY: the caller's word.
@@ -353,7 +364,12 @@ impl Task {
         match kernel.send_within_limit(port, message) {
             Ok(()) => match kernel.unwritten(link) {
                 Some(frame) => Sent::Unwritten(port, frame),
-                None => Sent::Code(MACH_MSG_SUCCESS),
+                None => {
+                    if link.is_none() {
+                        kernel.consider_lane(port, &self.sender);
+                    }
+                    Sent::Code(MACH_MSG_SUCCESS)
+                }
             },
             Err(message) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
                 send_back(kernel, message, 0, MACH_SEND_TIMED_OUT)

@@ -33,7 +33,7 @@ use std::time::Instant;
 
 pub(super) use frame::Frame;
 pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
-pub(super) use ring::{RoomWatch, Watch};
+pub(super) use ring::{CAPACITY, Consumer, Producer, RoomWatch, Watch, create_within};
 pub(super) use table::Links;
 pub(super) use transmit::introduction_pair;
 
@@ -47,7 +47,6 @@ use super::slab::Slab;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::{Nonce, Welcome};
 use pieces::Pieces;
-use ring::{Consumer, Producer};
 use table::SCANNED;
 
 /// The most frames that are taken from one link before the others have their turn.

@@ -128,6 +128,13 @@ pub(super) fn create() -> rustix::io::Result<(OwnedFd, Producer, Consumer)> {
     Ok((fd, producer, consumer))
 }
 
+/// Both ends of a ring for threads of this process.
+pub(in super::super) fn create_within() -> rustix::io::Result<(Producer, Consumer)> {
+    let (_, memory) = mapping::create()?;
+    let memory = Arc::new(memory);
+    Ok((ends(memory.clone(), 0).0, ends(memory, 1).1))
+}
+
 /// This side's ends of link memory that the peer made. Memory without the seals, or of another size, is refused.
 pub(super) fn open(fd: &OwnedFd) -> rustix::io::Result<(Producer, Consumer)> {
     Ok(ends(mapping::open(fd)?, 1))
@@ -146,10 +153,10 @@ pub(super) fn ends<M: Shared>(memory: impl Into<Arc<M>>, writes: usize) -> (Prod
 
 /// A peer broke the ring's rules: the link is to be closed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Corrupt;
+pub(in super::super) struct Corrupt;
 
 /// The writing end. It lives under the kernel's lock, so there is one writer.
-pub(super) struct Producer<M: Shared = Mapping> {
+pub(in super::super) struct Producer<M: Shared = Mapping> {
     memory: Arc<M>,
     direction: usize,
     /// Where the next byte goes; ours alone.
@@ -174,7 +181,7 @@ impl<M: Shared> Producer<M> {
     }
 
     /// How many bytes can be written.
-    pub(super) fn room(&mut self, wanted: u32) -> Result<u32, Corrupt> {
+    pub(in super::super) fn room(&mut self, wanted: u32) -> Result<u32, Corrupt> {
         let room = M::CAPACITY - self.tail.wrapping_sub(self.head);
         if room >= wanted {
             return Ok(room);
@@ -202,7 +209,7 @@ impl<M: Shared> Producer<M> {
     }
 
     /// [`write`](Self::write) of two parts. The first is small and of a known size, so that writing it takes a few instructions.
-    pub(super) fn write_two<const N: usize>(&mut self, first: &[u8; N], second: &[u8]) {
+    pub(in super::super) fn write_two<const N: usize>(&mut self, first: &[u8; N], second: &[u8]) {
         let at = self.tail % M::CAPACITY;
         if at as usize + N + second.len() > M::CAPACITY as usize {
             self.write(first);
@@ -215,12 +222,7 @@ impl<M: Shared> Producer<M> {
 
     /// Makes everything written visible. Returns whether the reader sleeps and wants a bell.
     pub(super) fn publish(&mut self) -> bool {
-        // Release meets the reader's Acquire in `available`.
-        self.memory.word(self.direction, Control::Tail).store(self.tail, Ordering::Release);
-        self.published = self.published.wrapping_add(1);
-        if self.published.is_multiple_of(PUBLISHED_PER_PROCESSOR) {
-            self.memory.tell_processor(self.direction);
-        }
+        self.publish_unheard();
         let armed = self.memory.word(self.direction, Control::Armed);
         // With the reader's promise the compiler's order is enough: see `barrier`.
         compiler_fence(Ordering::SeqCst);
@@ -231,6 +233,22 @@ impl<M: Shared> Producer<M> {
         // other, so no wake-up is lost.
         M::Word::fence(Ordering::SeqCst);
         armed.load(Ordering::Relaxed) == ARMED && armed.swap(AWAKE, Ordering::Relaxed) == ARMED
+    }
+
+    /// [`publish`](Self::publish) to a reader that never sleeps.
+    #[inline]
+    pub(in super::super) fn publish_unheard(&mut self) {
+        // Release meets the reader's Acquire in `available`.
+        self.memory.word(self.direction, Control::Tail).store(self.tail, Ordering::Release);
+        self.published = self.published.wrapping_add(1);
+        if self.published.is_multiple_of(PUBLISHED_PER_PROCESSOR) {
+            self.memory.tell_processor(self.direction);
+        }
+    }
+
+    /// The processor on which the reader was last seen to run, as it says itself.
+    pub(in super::super) fn reader_processor(&self) -> Option<u32> {
+        self.memory.word(1 - self.direction, Control::Processor).load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Asks the reader for a bell when it has made room. Returns whether there is room already.
@@ -266,7 +284,7 @@ impl<M: Shared> RoomWatch<M> {
 }
 
 /// The reading end. It lives under the kernel's lock, so there is one reader.
-pub(super) struct Consumer<M: Shared = Mapping> {
+pub(in super::super) struct Consumer<M: Shared = Mapping> {
     memory: Arc<M>,
     direction: usize,
     /// Where the next byte comes from; ours alone.
@@ -301,18 +319,18 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// Whether there are at least so many bytes. The writer's cache line is left alone while what it last told suffices.
-    pub(super) fn holds(&mut self, count: u32) -> Result<bool, Corrupt> {
+    pub(in super::super) fn holds(&mut self, count: u32) -> Result<bool, Corrupt> {
         Ok(self.tail.wrapping_sub(self.head) >= count || self.available()? >= count)
     }
 
     /// Copies out as many bytes as `bytes` is long; they are available.
-    pub(super) fn read(&mut self, bytes: &mut [u8]) {
+    pub(in super::super) fn read(&mut self, bytes: &mut [u8]) {
         self.peek(bytes);
         self.skip(bytes.len() as u32);
     }
 
     /// [`read`](Self::read) of `len` bytes into a receiver's buffer.
-    pub(super) fn read_into(&mut self, room: &mut Room, at: usize, len: usize) {
+    pub(in super::super) fn read_into(&mut self, room: &mut Room, at: usize, len: usize) {
         let first = self.before_end(len);
         self.memory.copy_into(self.direction, self.head, room, at, first);
         if first < len {
@@ -332,7 +350,7 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// [`peek`](Self::peek) of a known size, which takes a few instructions.
-    pub(super) fn peek_array<const N: usize>(&self) -> [u8; N] {
+    pub(in super::super) fn peek_array<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         if self.before_end(N) == N {
             self.memory.copy_out(self.direction, self.head, &mut bytes);
@@ -343,14 +361,14 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// Takes bytes that were looked at.
-    pub(super) fn skip(&mut self, count: u32) {
+    pub(in super::super) fn skip(&mut self, count: u32) {
         self.head = self.head.wrapping_add(count);
         self.seen.store(self.head, Ordering::Relaxed);
     }
 
     /// Has the next bytes brought near while something else is done, if they are known to be there. The writer does not write there any more, so
     /// its cache lines are not torn away from it.
-    pub(super) fn prefetch(&self) {
+    pub(in super::super) fn prefetch(&self) {
         if self.tail.wrapping_sub(self.head) >= PREFETCHED {
             self.memory.prefetch(self.direction, self.head);
         }
@@ -362,7 +380,7 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// Gives the bytes read back to the writer. Returns whether the writer waits for room and wants a bell.
-    pub(super) fn advance(&mut self) -> bool {
+    pub(in super::super) fn advance(&mut self) -> bool {
         self.given = self.head;
         self.memory.word(self.direction, Control::Head).store(self.head, Ordering::Release);
         // Partner: the fence in `Producer::starve`.
@@ -373,7 +391,7 @@ impl<M: Shared> Consumer<M> {
 
     /// [`advance`](Self::advance), once enough has been read that it pays: at each look the writer's cache line goes back to the writer. One
     /// that waits for room has filled the ring, so the reader gets here before it finds nothing.
-    pub(super) fn advance_rarely(&mut self) -> bool {
+    pub(in super::super) fn advance_rarely(&mut self) -> bool {
         self.head.wrapping_sub(self.given) >= M::CAPACITY / 8 && self.advance()
     }
 
@@ -421,8 +439,13 @@ impl<M: Shared> Consumer<M> {
         self.memory.word(self.direction, Control::Armed).store(AWAKE, Ordering::Relaxed);
     }
 
+    /// Tells the writer on which processor this thread runs.
+    pub(in super::super) fn tell_processor(&self) {
+        self.memory.tell_processor(1 - self.direction);
+    }
+
     /// A handle to watch for bytes without the kernel's lock.
-    pub(super) fn watch(&self) -> Watch<M> {
+    pub(in super::super) fn watch(&self) -> Watch<M> {
         Watch { memory: self.memory.clone(), direction: self.direction, seen: self.seen.clone() }
     }
 }

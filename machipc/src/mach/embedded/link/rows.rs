@@ -25,7 +25,7 @@ use crate::mach::{
 /// Bytes of messages in one row, sent or received: few enough to stay in the fastest cache while they are handled.
 pub(in super::super) const ROW_MAX: usize = 16 * 1024;
 /// Frames that are taken as one row.
-const TAKEN_MAX: u32 = 64;
+pub(in super::super) const TAKEN_MAX: u32 = 64;
 
 const HEADER: usize = size_of::<mach_msg_header_t>();
 /// Bytes of a row's frame before its messages.
@@ -274,7 +274,7 @@ impl Link {
 }
 
 /// Whether a row that ends there can be written, with its trailer, without a look at the memory first.
-fn is_writable(room: &Room, end: usize) -> bool {
+pub(in super::super) fn is_writable(room: &Room, end: usize) -> bool {
     /// The longest trailer, and what is in front of it.
     const BEHIND: usize = 68 + 3;
     memory::is_known_writable(room.address(), (end + BEHIND).min(room.len()))
@@ -282,7 +282,14 @@ fn is_writable(room: &Room, end: usize) -> bool {
 
 /// The header of a message that was received.
 #[inline]
-fn write_header(room: &mut Room, at: usize, size: u32, name: mach_port_name_t, voucher: u32, id: i32) {
+pub(in super::super) fn write_header(
+    room: &mut Room,
+    at: usize,
+    size: u32,
+    name: mach_port_name_t,
+    voucher: u32,
+    id: i32,
+) {
     let header: [u32; HEADER / 4] =
         [MACH_MSGH_BITS(0, MACH_MSG_TYPE_MOVE_SEND), size, MACH_PORT_NULL, name, voucher, id as u32];
     room.write(at, header.as_bytes());

@@ -152,6 +152,29 @@ impl Kernel {
         room: &mut Room,
         row: bool,
     ) -> Short {
+        // Lanes have their turn before the links as often as after them.
+        let lanes_first = (self.links.taken / TAKEN_IN_A_ROW).is_multiple_of(2);
+        let mut found =
+            if lanes_first { self.receive_from_lane(port, option, room, row) } else { Short::Nothing };
+        if found == Short::Nothing {
+            found = self.receive_from_links(port, option, room, row);
+        }
+        if found == Short::Nothing && !lanes_first {
+            found = self.receive_from_lane(port, option, room, row);
+        }
+        if found != Short::Nothing {
+            self.links.taken = self.links.taken.wrapping_add(1);
+        }
+        found
+    }
+
+    fn receive_from_links(
+        &mut self,
+        port: PortId,
+        option: mach_msg_option_t,
+        room: &mut Room,
+        row: bool,
+    ) -> Short {
         let scanned = self.links.len() <= SCANNED;
         let count = if scanned { self.links.slots.len() } else { self.links.watched.len() };
         for _ in 0..count {
@@ -165,8 +188,8 @@ impl Kernel {
                 Short::Nothing => {}
                 found => {
                     // The same link a few times: its cache lines are here. Then others, so that one that keeps sending holds none up.
-                    self.links.taken = self.links.taken.wrapping_add(1);
-                    self.links.turn = turn + usize::from(self.links.taken.is_multiple_of(TAKEN_IN_A_ROW));
+                    self.links.turn =
+                        turn + usize::from(self.links.taken.wrapping_add(1).is_multiple_of(TAKEN_IN_A_ROW));
                     return found;
                 }
             }
@@ -205,6 +228,8 @@ impl Kernel {
             if let Ok(Some(end)) = self.take_simple(id, port, option, room) {
                 return Short::Taken { end };
             }
+            // What else has come may concern any port.
+            self.close_lanes();
             if !self.apply_next(id) || !self.port(port).queue.is_empty() {
                 self.tell_taken(id);
                 return Short::General;

@@ -9,6 +9,7 @@ use super::super::port::PortId;
 use super::super::slab::Slab;
 use super::super::wait::WaiterId;
 use super::handshake::{self, Nonce};
+use super::ring::Watch;
 use super::{Handshake, Link, Mark, Owner, Parted};
 
 /// Up to this many links are all looked at; of more only those that are watched.
@@ -132,9 +133,9 @@ impl Links {
     }
 
     /// Tells whoever polls which links it is to watch.
-    pub(in super::super) fn renew_watches(&self, poller: &Poller) {
+    pub(in super::super) fn renew_watches(&self, poller: &Poller, others: impl Iterator<Item = Watch>) {
         let links = self.watched.iter().filter_map(|&id| self.get(id));
-        poller.set_watches(links.map(Link::watch));
+        poller.set_watches(links.map(Link::watch).chain(others));
     }
 
     /// The link to the process that calls itself `nonce` and that this machine's kernel knows as `peer`.
