@@ -129,12 +129,13 @@ fn there_is_no_short_cut_but_a_client() {
 
 #[test]
 fn a_task_sees_that_its_caller_gives_up() {
-    let (_host, handler, desk) = start();
-    let hurried = desk.with_deadline(Duration::from_millis(20));
+    let (host, handler, desk) = start();
+    let hurried = desk.with_deadline(Duration::from_millis(100));
     for result in block_on(join_all((0..50).map(|_| hurried.hold()))) {
         assert!(matches!(result, Err(Error::DeadlineExceeded { .. })));
     }
-    until("the tasks see it", || handler.cancelled.load(Ordering::SeqCst) == 50);
+    // Whose time was up before they began are not begun.
+    until("the tasks see it", || handler.cancelled.load(Ordering::SeqCst) + host.stats().abandoned == 50);
     assert!(handler.most.load(Ordering::SeqCst) > 1);
 }
 

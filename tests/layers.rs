@@ -23,6 +23,7 @@ const FLOORS: &[&[&str]] = &[
         "macros",
         "registry",
         "reply",
+        "scope",
         "scratch",
         "stream",
         "thread_priority",

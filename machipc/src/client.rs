@@ -4,6 +4,7 @@ mod asker;
 mod asynchronous;
 mod batch;
 mod connection;
+mod limit;
 mod options;
 mod pending;
 mod renewable;
@@ -21,6 +22,7 @@ use crate::message::{EncodeError, MachMessage};
 use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, SendRight, bootstrap};
 use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, Reply, ReplyValue, Slot};
+use crate::scope::Scope;
 use crate::{registry, scratch};
 
 pub(crate) use asker::Asker;
@@ -30,6 +32,7 @@ pub use options::{ConnectOptions, Reconnect};
 pub use pending::PendingReply;
 
 use connection::Connection;
+use limit::Limit;
 use pending::{Call, GetDriver};
 use renewable::Renewable;
 
@@ -39,7 +42,11 @@ use renewable::Renewable;
 /// which they were sent.
 ///
 /// Everything that waits has a deadline, 30 seconds unless [`with_deadline`](Self::with_deadline) says otherwise: a one-way
-/// message waits for room in the host's queue, a call for its answer. A host that dies ends the wait at once.
+/// message waits for room in the host's queue, a call for room and for its answer. A host that dies ends the wait at once.
+///
+/// While a request is handled, what its handler sends and calls waits no longer than the request's own caller does: the earlier of
+/// both deadlines counts, and where that caller's has passed nothing is sent. [`Context::scope`](crate::Context::scope) takes this along to
+/// another thread, [`detached`](Self::detached) is without it.
 ///
 /// A client stays with the host that it found. [`ConnectOptions::reconnect`] has it go on with the next one when that host has died.
 ///
@@ -59,6 +66,8 @@ pub struct Client<M: MachMessage + 'static> {
     link: Link<M>,
     endpoint: Arc<str>,
     deadline: Option<Duration>,
+    /// Whether a deadline is inherited from the request that is being handled.
+    inherits: bool,
     fingerprint: u64,
     log: Option<Log>,
 }
@@ -137,10 +146,35 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    /// The same client with another deadline for each message and call; `None` waits for ever.
+    /// The same client with another deadline for each message and call; `None` has none of its own. What a handler sends and calls
+    /// waits no longer than its own caller in any case, unless the client is [`detached`](Self::detached).
     #[must_use]
     pub fn with_deadline(&self, deadline: impl Into<Option<Duration>>) -> Self {
         Self { deadline: deadline.into(), ..self.clone() }
+    }
+
+    /// The same client for what is not a part of the request that is being handled: each message and call has this client's own
+    /// deadline, and not that of the handler's caller.
+    ///
+    /// For work that a request only sets going, such as writing down that it came.
+    ///
+    /// ```no_run
+    /// # use machipc::{Client, Context, Host, Reply};
+    /// # #[machipc::endpoint("com.example.squares")]
+    /// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+    /// let audit = Client::<u64>::connect_to("com.example.audit")?.detached();
+    /// let host = Host::<Squares>::bind(move |message: Squares, _: &Context| match message {
+    ///     Squares::Square { of, reply } => {
+    ///         // Waits for room as long as it takes, however little time the caller has.
+    ///         let _ = audit.with_deadline(None).send(of);
+    ///         let _ = reply.send(of * of);
+    ///     }
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { inherits: false, ..self.clone() }
     }
 
     /// The same client, logging what it does to `logger`.
@@ -185,8 +219,8 @@ impl<M: MachMessage + 'static> Client<M> {
     #[inline]
     pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         // Apart and inlined, so that the message reaches the handler without being copied at every step.
-        if let (Link::Local(core), None) = (&self.link, &self.log) {
-            return core.call(message, None).map_err(|refused| SendError::new(refused.0, refused.1));
+        if let (Link::Local(core), None, None) = (&self.link, &self.log, self.inherited()) {
+            return core.call(message).map_err(|refused| SendError::new(refused.0, refused.1));
         }
         self.send_and_trace(message)
     }
@@ -198,18 +232,30 @@ impl<M: MachMessage + 'static> Client<M> {
 
     fn send_and_trace<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         let sent = match &self.link {
-            Link::Local(core) => match core.call(message, None) {
-                Ok(()) => Ok(()),
-                Err(refused) => Err(*refused),
+            Link::Local(core) => match self.limit() {
+                Ok(_) => core.call(message).map_err(|refused| *refused),
+                Err(error) => Err((message, error)),
             },
             Link::Port(connection) => {
-                let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
-                self.post(connection, &message, deadline).map_err(|error| (message, error))
+                let sent = match self.inherited() {
+                    // Without a look at the clock, which takes longer than the rest.
+                    None => {
+                        let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
+                        self.post(connection, &message, deadline, self.deadline.unwrap_or(Duration::MAX))
+                    }
+                    Some(_) => self
+                        .limit()
+                        .and_then(|limit| self.post(connection, &message, limit.fresh(), limit.allowed())),
+                };
+                sent.map_err(|error| (message, error))
             }
             Link::Renewable(renewable) => {
-                let deadline = self.deadline.map_or(Deadline::never(), Deadline::after);
-                self.with_living(renewable, deadline, |connection| self.post(connection, &message, deadline))
-                    .map_err(|error| (message, error))
+                let sent = self.limit().and_then(|limit| {
+                    self.with_living(renewable, limit.deadline(), |connection| {
+                        self.post(connection, &message, limit.deadline(), limit.allowed())
+                    })
+                });
+                sent.map_err(|error| (message, error))
             }
         };
         self.trace(|| match &sent {
@@ -237,22 +283,29 @@ impl<M: MachMessage + 'static> Client<M> {
     /// message with: [`Error::Fingerprint`], [`Error::Unsupported`], [`Error::Denied`], [`Error::Rejected`];
     /// [`Error::Encode`], also when the message does not hold the reply.
     pub fn call<'m, T: ReplyValue>(&self, request: impl FnOnce(Reply<T>) -> M::View<'m>) -> Result<T, Error> {
-        let deadline = self.deadline_from_now();
-        let answer = match &self.link {
-            Link::Local(core) => self.call_local(core, request, deadline),
+        let answer = self.limit().and_then(|limit| self.call_within(limit, request));
+        self.trace(|| match &answer {
+            Ok(_) => "a call was answered".to_owned(),
+            Err(error) => format!("a call failed: {error}"),
+        });
+        answer
+    }
+
+    fn call_within<'m, T: ReplyValue>(
+        &self,
+        limit: Limit,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+    ) -> Result<T, Error> {
+        match &self.link {
+            Link::Local(core) => self.call_local(core, request, limit),
             Link::Port(connection) => {
-                let message = request(Reply::wanted_now(deadline, self.deadline));
-                let until = match (deadline, self.deadline) {
-                    (Some(deadline), Some(left)) => Deadline::fresh(deadline, left),
-                    _ => Deadline::never(),
-                };
-                self.call_port(connection, &message, until).map_err(Failed::into_error)
+                let message = request(Reply::wanted(limit.at));
+                self.call_port(connection, &message, limit, limit.fresh()).map_err(Failed::into_error)
             }
             Link::Renewable(renewable) => {
-                let message = request(Reply::wanted(deadline));
-                let until = deadline.map_or(Deadline::never(), Deadline::at);
-                let answer = self.with_living(renewable, until, |connection| {
-                    match self.call_port(connection, &message, until) {
+                let message = request(Reply::wanted(limit.at));
+                let answer = self.with_living(renewable, limit.deadline(), |connection| {
+                    match self.call_port(connection, &message, limit, limit.deadline()) {
                         Ok(answer) => Ok(Ok(answer)),
                         Err(Failed::Before(error)) => Err(error),
                         // It has not run, and the port will be gone in a moment.
@@ -264,12 +317,7 @@ impl<M: MachMessage + 'static> Client<M> {
                 });
                 answer.unwrap_or_else(Err)
             }
-        };
-        self.trace(|| match &answer {
-            Ok(_) => "a call was answered".to_owned(),
-            Err(error) => format!("a call failed: {error}"),
-        });
-        answer
+        }
     }
 
     /// Makes a request and goes on: what it returns waits for the answer, as a future or on a thread. Waits only for room in the
@@ -296,32 +344,22 @@ impl<M: MachMessage + 'static> Client<M> {
         &self,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<PendingReply<T>, Error> {
-        let deadline = self.deadline_from_now();
+        let limit = self.limit()?;
+        let start = |connection: &Arc<Connection>, message: &M::View<'m>| {
+            let driver = connection.driver(&self.endpoint)?;
+            self.start_port(connection, message, limit, limit.deadline(), &driver).map_err(|unsent| {
+                match unsent {
+                    Unsent::NoRoom => limit.too_late(&self.endpoint),
+                    Unsent::Failed(error) => error,
+                }
+            })
+        };
         match &self.link {
-            Link::Local(core) => self.start_local(core, request, deadline, Driver::of_process),
-            Link::Port(connection) => {
-                let message = request(Reply::wanted(deadline));
-                let driver = connection.driver(&self.endpoint)?;
-                let room = deadline.map_or(Deadline::never(), Deadline::at);
-                self.start_port(connection, &message, deadline, room, &driver).map_err(
-                    |unsent| match unsent {
-                        Unsent::NoRoom => self.too_late(),
-                        Unsent::Failed(error) => error,
-                    },
-                )
-            }
+            Link::Local(core) => self.start_local(core, request, limit, Driver::of_process),
+            Link::Port(connection) => start(connection, &request(Reply::wanted(limit.at))),
             Link::Renewable(renewable) => {
-                let message = request(Reply::wanted(deadline));
-                let room = deadline.map_or(Deadline::never(), Deadline::at);
-                self.with_living(renewable, room, |connection| {
-                    let driver = connection.driver(&self.endpoint)?;
-                    self.start_port(connection, &message, deadline, room, &driver).map_err(|unsent| {
-                        match unsent {
-                            Unsent::NoRoom => self.too_late(),
-                            Unsent::Failed(error) => error,
-                        }
-                    })
-                })
+                let message = request(Reply::wanted(limit.at));
+                self.with_living(renewable, limit.deadline(), |connection| start(connection, &message))
             }
         }
     }
@@ -337,11 +375,28 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     fn to(link: Link<M>, endpoint: Arc<str>) -> Self {
-        Self { link, endpoint, deadline: Some(DEFAULT_DEADLINE), fingerprint: M::fingerprint(), log: None }
+        Self {
+            link,
+            endpoint,
+            deadline: Some(DEFAULT_DEADLINE),
+            inherits: true,
+            fingerprint: M::fingerprint(),
+            log: None,
+        }
     }
 
-    fn deadline_from_now(&self) -> Option<Instant> {
-        self.deadline.and_then(|deadline| Instant::now().checked_add(deadline))
+    /// Until when what is sent may wait, for the sake of the request that is being handled.
+    #[inline]
+    fn inherited(&self) -> Option<Instant> {
+        Scope::current().deadline.filter(|_| self.inherits)
+    }
+
+    /// Until when what is sent now may wait.
+    fn limit(&self) -> Result<Limit, Error> {
+        Limit::new(self.deadline, self.inherited()).ok_or_else(|| Error::DeadlineExceeded {
+            endpoint: self.endpoint.to_string(),
+            after: Duration::ZERO,
+        })
     }
 
     /// Has a message sent that was not sent yet: to the host that there is, and where that turns out to be dead, to the next one.
@@ -361,22 +416,30 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    fn post(&self, connection: &Connection, message: &M::View<'_>, deadline: Deadline) -> Result<(), Error> {
+    /// Sends a one-way message, waiting for room until `deadline`, which was so long away.
+    fn post(
+        &self,
+        connection: &Connection,
+        message: &M::View<'_>,
+        deadline: Deadline,
+        allowed: Duration,
+    ) -> Result<(), Error> {
         scratch::with(|scratch| {
             let outgoing = self.encode(&mut scratch.send, message)?;
             if outgoing.reply_wanted() {
                 return Err(self.encode_error("a request whose reply nobody waits for: make it with `call`"));
             }
-            outgoing.copy_send(connection.right()).send(deadline).map_err(|error| self.send_error(error))
+            let sent = outgoing.copy_send(connection.right()).send(deadline);
+            sent.map_err(|error| wire::send_error(&self.endpoint, error, allowed))
         })
     }
 
-    /// Sends a request, waiting for room until `room`, and expects its answer until `deadline`.
+    /// Sends a request, waiting for room until `room`, and expects its answer as long as the limit says.
     fn start_port<T>(
         &self,
         connection: &Arc<Connection>,
         message: &M::View<'_>,
-        deadline: Option<Instant>,
+        limit: Limit,
         room: Deadline,
         driver: &Arc<Driver>,
     ) -> Result<PendingReply<T>, Unsent> {
@@ -387,11 +450,11 @@ impl<M: MachMessage + 'static> Client<M> {
             }
             let failed = |error: MachError| match error {
                 error if error.is_timed_out() => Unsent::NoRoom,
-                error => Unsent::Failed(self.send_error(error)),
+                error => Unsent::Failed(self.send_error(error, limit)),
             };
-            let expected = Expected::new(driver, deadline).map_err(failed)?;
+            let expected = Expected::new(driver, limit.at).map_err(failed)?;
             outgoing.copy_send(connection.right()).make_reply(expected.port()).send(room).map_err(failed)?;
-            let call = self.call_until(deadline, Driver::of_process);
+            let call = self.call_until(limit, Driver::of_process);
             Ok(PendingReply::through_port(expected, connection.clone(), call))
         })
     }
@@ -400,33 +463,27 @@ impl<M: MachMessage + 'static> Client<M> {
         &self,
         core: &Core<M>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
-        deadline: Option<Instant>,
+        limit: Limit,
         driver: GetDriver,
     ) -> Result<PendingReply<T>, Error> {
         let slot = Arc::new(Slot::new());
-        self.ask_local(core, &slot, request, deadline)?;
-        PendingReply::local(slot, self.call_until(deadline, driver))
+        self.ask_local(core, &slot, request, limit)?;
+        PendingReply::local(slot, self.call_until(limit, driver))
     }
 
-    fn call_until(&self, deadline: Option<Instant>, driver: GetDriver) -> Call {
-        Call {
-            endpoint: self.endpoint.clone(),
-            allowed: self.deadline,
-            deadline,
-            own: Own::of::<M>(),
-            log: self.log.clone(),
-            driver,
-        }
+    fn call_until(&self, limit: Limit, driver: GetDriver) -> Call {
+        Call { endpoint: self.endpoint.clone(), limit, own: Own::of::<M>(), log: self.log.clone(), driver }
     }
 
     fn call_port<T: ReplyValue>(
         &self,
         connection: &Connection,
         message: &M::View<'_>,
+        limit: Limit,
         deadline: Deadline,
     ) -> Result<T, Failed> {
         scratch::with(|scratch| {
-            let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error)))?;
+            let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error, limit)))?;
             let outgoing = self.encode(&mut scratch.send, message).map_err(Failed::Before)?;
             if !outgoing.reply_wanted() {
                 return Err(Failed::Before(self.encode_error(REPLY_NOT_HELD)));
@@ -436,7 +493,7 @@ impl<M: MachMessage + 'static> Client<M> {
             let received =
                 outgoing.send_and_receive(&port, &mut scratch.receive, deadline).map_err(|error| {
                     let failed = if error.is_receive() { Failed::After } else { Failed::Before };
-                    failed(self.send_error(error))
+                    failed(self.send_error(error, limit))
                 })?;
             let answered = wire::read(&received, &self.endpoint, Own::of::<M>());
             drop(received);
@@ -445,6 +502,7 @@ impl<M: MachMessage + 'static> Client<M> {
             match answered {
                 Answered::Value(value) => Ok(value),
                 Answered::Failed(error) => Err(Failed::After(error)),
+                Answered::Late => Err(Failed::After(limit.too_late(&self.endpoint))),
                 Answered::Lost => Err(Failed::After(self.lost(connection))),
             }
         })
@@ -454,17 +512,17 @@ impl<M: MachMessage + 'static> Client<M> {
         &self,
         core: &Core<M>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
-        deadline: Option<Instant>,
+        limit: Limit,
     ) -> Result<T, Error> {
         let slot = Slot::fresh();
-        self.ask_local(core, &slot, request, deadline)?;
-        let answer = slot.take(deadline);
+        self.ask_local(core, &slot, request, limit)?;
+        let answer = slot.take(limit.at);
         Slot::keep(slot);
         match answer {
             Some(Answer::Value(value)) => Ok(value),
             Some(Answer::Dropped) => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
-            Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, deadline),
-            None => Err(self.too_late()),
+            Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, limit),
+            None => Err(limit.too_late(&self.endpoint)),
         }
     }
 
@@ -474,28 +532,25 @@ impl<M: MachMessage + 'static> Client<M> {
         core: &Core<M>,
         slot: &Arc<Slot<Answer<T>>>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
-        deadline: Option<Instant>,
+        limit: Limit,
     ) -> Result<(), Error> {
-        let message = request(Reply::local(slot.clone(), deadline));
+        let message = request(Reply::local(slot.clone(), limit.at));
         if Arc::strong_count(slot) == 1 {
             return Err(self.encode_error(REPLY_NOT_HELD));
         }
-        core.call(message, deadline).map_err(|refused| refused.1)
+        core.ask(message, limit.at).map_err(|refused| refused.1)
     }
 
     /// Waits for the answer to a call whose reply has left this process.
-    fn receive_forwarded<T: ReplyValue>(
-        &self,
-        port: &ReceiveRight<()>,
-        deadline: Option<Instant>,
-    ) -> Result<T, Error> {
-        let deadline = deadline.map_or(Deadline::never(), Deadline::at);
+    fn receive_forwarded<T: ReplyValue>(&self, port: &ReceiveRight<()>, limit: Limit) -> Result<T, Error> {
         scratch::with(|scratch| {
-            let received =
-                port.receive(&mut scratch.receive, deadline).map_err(|error| self.send_error(error))?;
+            let received = port
+                .receive(&mut scratch.receive, limit.deadline())
+                .map_err(|error| self.send_error(error, limit))?;
             match wire::read(&received, &self.endpoint, Own::of::<M>()) {
                 Answered::Value(value) => Ok(value),
                 Answered::Failed(error) => Err(error),
+                Answered::Late => Err(limit.too_late(&self.endpoint)),
                 Answered::Lost => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
             }
         })
@@ -523,13 +578,8 @@ impl<M: MachMessage + 'static> Client<M> {
         Error::Encode { endpoint: self.endpoint.to_string(), source: EncodeError::new(reason) }
     }
 
-    fn send_error(&self, error: MachError) -> Error {
-        wire::send_error(&self.endpoint, error, self.deadline.unwrap_or(Duration::MAX))
-    }
-
-    fn too_late(&self) -> Error {
-        let after = self.deadline.unwrap_or(Duration::MAX);
-        Error::DeadlineExceeded { endpoint: self.endpoint.to_string(), after }
+    fn send_error(&self, error: MachError, limit: Limit) -> Error {
+        wire::send_error(&self.endpoint, error, limit.allowed())
     }
 
     fn trace(&self, text: impl FnOnce() -> String) {
@@ -568,6 +618,7 @@ impl<M: MachMessage + 'static> Clone for Client<M> {
             link,
             endpoint: self.endpoint.clone(),
             deadline: self.deadline,
+            inherits: self.inherits,
             fingerprint: self.fingerprint,
             log: self.log.clone(),
         }

@@ -8,6 +8,7 @@ use crate::host::{Ended, Ending, wake};
 use crate::logger::{Log, LogLevel};
 use crate::port::{ReceiveRight, Sender};
 use crate::registry;
+use crate::scope::Scope;
 
 /// Who sent a message, to which endpoint, and until when an answer is wanted: the second argument of every handler.
 ///
@@ -58,6 +59,51 @@ impl Context {
     /// Whether the message took the short cut inside this process: the handler runs on the sender's thread.
     pub fn is_local(&self) -> bool {
         self.local
+    }
+
+    /// Does `work` as a part of handling this message: what it sends and calls waits no longer than this message's caller does. So it is
+    /// in the handler anyway; this takes it along to another thread. Without a [deadline](Self::deadline), it is without one.
+    ///
+    /// ```no_run
+    /// # use machipc::{Client, Context, Host, Reply};
+    /// # #[machipc::endpoint("com.example.squares")]
+    /// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+    /// let other = SquaresClient::connect_to("com.example.other")?;
+    /// let host = Host::<Squares>::bind(move |message: Squares, cx: &Context| match message {
+    ///     Squares::Square { of, reply } => {
+    ///         let (other, cx) = (other.clone(), cx.clone());
+    ///         std::thread::spawn(move || {
+    ///             // Fails with `Error::DeadlineExceeded` once the caller has given up.
+    ///             if let Ok(square) = cx.scope(|| other.square(of)) {
+    ///                 let _ = reply.send(square);
+    ///             }
+    ///         });
+    ///     }
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
+        Scope { deadline: self.deadline }.enter(work)
+    }
+
+    /// [`scope`](Self::scope) for a future, wherever it is polled. The handlers of asynchronous hosts are such futures already; this is
+    /// for tasks of their own that they spawn.
+    ///
+    /// ```no_run
+    /// # use machipc::{Context, Reply};
+    /// # #[machipc::endpoint("com.example.squares")]
+    /// # enum Squares { Square { of: u64, reply: Reply<u64> } }
+    /// # fn spawn(task: impl Future<Output = ()> + Send + 'static) {}
+    /// fn square_in_a_task(other: SquaresAsyncClient, of: u64, reply: Reply<u64>, cx: &Context) {
+    ///     spawn(cx.scope_future(async move {
+    ///         if let Ok(square) = other.square(of).await {
+    ///             let _ = reply.send(square);
+    ///         }
+    ///     }));
+    /// }
+    /// ```
+    pub fn scope_future<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        Scope { deadline: self.deadline }.follow(future)
     }
 
     /// Asks the host to stop: it handles what its threads have in hand, and nothing after it. A

@@ -84,7 +84,7 @@ pub enum Error {
 
     /// The time was up before the message was taken or the answer came.
     #[error(
-        "{endpoint:?} did not answer within {after:?}: look at what keeps the host busy, or allow more with `with_deadline`"
+        "{endpoint:?} did not answer within {after:?}: look at what keeps the host busy, or allow more with `with_deadline` (a request's handler has what is left to its caller)"
     )]
     DeadlineExceeded {
         /// Whose host it was.

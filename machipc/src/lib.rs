@@ -99,7 +99,8 @@
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **Many small messages**: [`Client::batch`] collects one-way messages and sends them together, at a fraction of what each costs by itself.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
-//! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A host
+//! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A
+//!   call has one for everything, and what a handler calls waits no longer than its own caller, unless [`Client::detached`]. A host
 //!   that dies, or that drops a reply, ends the wait at once.
 //! - **In the same process** a client calls the handler with the value itself. See [`registry`].
 //! - **Old and new peers**: fields marked `#[mach(since = N)]` may be missing or unknown; everything else is covered by a fingerprint,
@@ -155,6 +156,7 @@ mod host;
 mod logger;
 mod macros;
 mod reply;
+mod scope;
 mod scratch;
 mod stream;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]

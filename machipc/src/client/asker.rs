@@ -44,20 +44,20 @@ impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<PendingReply<T>, Error> {
         let client = self.client.client();
-        let deadline = client.deadline_from_now();
+        let limit = client.limit()?;
         match &client.link {
             Link::Local(core) => {
                 let slot = Arc::new(Slot::new());
-                client.ask_local(core, &slot, request, deadline)?;
-                (self.wait_here)(slot, client.call_until(deadline, Driver::current))
+                client.ask_local(core, &slot, request, limit)?;
+                (self.wait_here)(slot, client.call_until(limit, Driver::current))
             }
             Link::Port(_) | Link::Renewable(_) => {
-                let message = request(Reply::wanted(deadline));
+                let message = request(Reply::wanted(limit.at));
                 let driver = Driver::current(client.endpoint())?;
                 let send = |connection: &Arc<_>| {
-                    client.start_port(connection, &message, deadline, Deadline::now(), &driver)
+                    client.start_port(connection, &message, limit, Deadline::now(), &driver)
                 };
-                self.client.when_there_is_room(deadline, send).await
+                self.client.when_there_is_room(limit, send).await
             }
         }
     }

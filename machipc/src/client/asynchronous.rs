@@ -14,6 +14,7 @@ use crate::reply::{Reply, ReplyValue};
 
 use super::asker::Asker;
 use super::connection::Connection;
+use super::limit::Limit;
 use super::room::Place;
 use super::{Client, ConnectOptions, Link, PendingReply, Unsent, own_name};
 
@@ -95,10 +96,16 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Self(Client::from_right(right))
     }
 
-    /// The same client with another deadline for each message and call; `None` waits for ever.
+    /// The same client with another deadline for each message and call; `None` has none of its own: see [`Client::with_deadline`].
     #[must_use]
     pub fn with_deadline(&self, deadline: impl Into<Option<Duration>>) -> Self {
         Self(self.0.with_deadline(deadline))
+    }
+
+    /// The same client for what is not a part of the request that is being handled: see [`Client::detached`].
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(self.0.detached())
     }
 
     /// The same client for blocking code.
@@ -115,15 +122,16 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         if let Link::Local(_) = &self.0.link {
             return self.0.send(message);
         }
-        let deadline = self.0.deadline_from_now();
-        let sent = self
-            .when_there_is_room(deadline, |connection| {
-                self.0.post(connection, &message, Deadline::now()).map_err(|error| match error {
-                    Error::DeadlineExceeded { .. } => Unsent::NoRoom,
-                    error => Unsent::Failed(error),
-                })
+        let post = |connection: &Arc<_>| {
+            self.0.post(connection, &message, Deadline::now(), Duration::ZERO).map_err(|error| match error {
+                Error::DeadlineExceeded { .. } => Unsent::NoRoom,
+                error => Unsent::Failed(error),
             })
-            .await;
+        };
+        let sent = match self.0.limit() {
+            Ok(limit) => self.when_there_is_room(limit, post).await,
+            Err(error) => Err(error),
+        };
         self.0.trace(|| match &sent {
             Ok(()) => "sent a message".to_owned(),
             Err(error) => format!("a message was not sent: {error}"),
@@ -158,15 +166,15 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     /// Calls `send` with the way to the host, which has a port, when it is this task's turn and until there is room.
     pub(super) async fn when_there_is_room<R>(
         &self,
-        deadline: Option<Instant>,
+        limit: Limit,
         send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
     ) -> Result<R, Error> {
         match &self.0.link {
             Link::Local(_) => unreachable!("a handler in this process has no queue"),
-            Link::Port(connection) => self.when_it_has_room(connection, deadline, &send).await,
+            Link::Port(connection) => self.when_it_has_room(connection, limit, &send).await,
             Link::Renewable(renewable) => loop {
                 let connection = renewable.current();
-                match self.when_it_has_room(&connection, deadline, &send).await {
+                match self.when_it_has_room(&connection, limit, &send).await {
                     // Nothing has left.
                     Err(Error::HostDied { .. }) => renewable.renew(&self.0, &connection, None)?,
                     result => return result,
@@ -178,7 +186,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     async fn when_it_has_room<R>(
         &self,
         connection: &Arc<Connection>,
-        deadline: Option<Instant>,
+        limit: Limit,
         send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
     ) -> Result<R, Error> {
         let mut place = None;
@@ -188,14 +196,14 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         let mut alarm = None;
         loop {
             if let Some(place) = &place {
-                let alarm = match (&mut alarm, deadline) {
+                let alarm = match (&mut alarm, limit.at) {
                     (Some(alarm), _) => Some(alarm),
                     (None, None) => None,
                     (none, Some(deadline)) => {
                         Some(none.insert(Alarm::new(&Driver::current(self.0.endpoint())?, deadline)))
                     }
                 };
-                wait_for_room(place, alarm).await.map_err(|TooLate| self.0.too_late())?;
+                wait_for_room(place, alarm).await.map_err(|TooLate| limit.too_late(self.0.endpoint()))?;
             }
             match send(connection) {
                 Ok(sent) => return Ok(sent),

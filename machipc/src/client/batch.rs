@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::{Error, SendError};
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
-use crate::port::{Deadline, OutgoingRow, Staged};
+use crate::port::{OutgoingRow, Staged};
 use crate::scratch;
 
 use super::{Client, Link};
@@ -86,16 +86,17 @@ impl<M: MachMessage + 'static> Batch<M> {
             return Ok(());
         }
         let Self { client, row } = self;
-        let deadline = client.deadline.map_or(Deadline::never(), Deadline::after);
+        let limit = client.limit()?;
+        let deadline = limit.deadline();
         let sent = match &client.link {
             // Nothing was put in.
             Link::Local(_) => Ok(()),
             Link::Port(connection) => {
-                row.send(connection.right(), deadline).map_err(|error| client.send_error(error))
+                row.send(connection.right(), deadline).map_err(|error| client.send_error(error, limit))
             }
             // What is in the batch has not left.
             Link::Renewable(renewable) => client.with_living(renewable, deadline, |connection| {
-                row.send(connection.right(), deadline).map_err(|error| client.send_error(error))
+                row.send(connection.right(), deadline).map_err(|error| client.send_error(error, limit))
             }),
         };
         client.trace(|| match &sent {

@@ -141,7 +141,8 @@ impl<M: MachMessage + 'static> Client<M> {
     pub(super) fn compare(&self, connection: &Connection, within: Duration) -> Result<(), Error> {
         scratch::with(|scratch| {
             let deadline = Instant::now().checked_add(within);
-            let port = scratch.take_port().map_err(|error| self.send_error(error))?;
+            let port =
+                scratch.take_port().map_err(|error| wire::send_error(&self.endpoint, error, within))?;
             let reply = Reply::<()>::wanted(deadline);
             let deadline = deadline.map_or(Deadline::never(), Deadline::at);
             let question = Outgoing::encode(&mut scratch.send, wire::COMPARE_ID, self.fingerprint, |out| {

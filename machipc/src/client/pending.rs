@@ -15,6 +15,7 @@ use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, ReplyValue, Slot};
 
 use super::connection::{Connection, DEATH_SHOWS, LOOK_AGAIN};
+use super::limit::Limit;
 
 /// A call that is under way: the request has been sent, the answer is awaited.
 ///
@@ -43,9 +44,7 @@ pub struct PendingReply<T> {
 /// What a call is about.
 pub(super) struct Call {
     pub(super) endpoint: Arc<str>,
-    /// How long it may take, for errors.
-    pub(super) allowed: Option<Duration>,
-    pub(super) deadline: Option<Instant>,
+    pub(super) limit: Limit,
     /// This side's message type.
     pub(super) own: Own,
     pub(super) log: Option<Log>,
@@ -79,7 +78,7 @@ impl<T: ReplyValue> PendingReply<T> {
     /// The handler has been called, and may have answered.
     pub(super) fn local(slot: Arc<Slot<Answer<T>>>, call: Call) -> Result<Self, Error> {
         let mut _alarm = None;
-        if let Some(deadline) = call.deadline.filter(|_| !slot.is_settled()) {
+        if let Some(deadline) = call.limit.at.filter(|_| !slot.is_settled()) {
             match (call.driver)(&call.endpoint) {
                 Ok(driver) => _alarm = Some(Alarm::set(&driver, deadline, Waker::from(slot.clone()))),
                 Err(error) => {
@@ -139,7 +138,7 @@ impl<T: ReplyValue> PendingReply<T> {
 
     /// Until when the answer is waited for; `None` is for ever.
     pub fn deadline(&self) -> Option<Instant> {
-        self.call.deadline
+        self.call.limit.at
     }
 
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
@@ -164,6 +163,7 @@ impl<T: ReplyValue> PendingReply<T> {
                     match self.call.read(parcel, expected.driver()) {
                         Answered::Value(value) => return Poll::Ready(Ok(value)),
                         Answered::Failed(error) => return Poll::Ready(Err(error)),
+                        Answered::Late => return Poll::Ready(Err(self.call.too_late())),
                         Answered::Lost => {
                             let now = Instant::now();
                             let alarm = Alarm::new(expected.driver(), now + LOOK_AGAIN);
@@ -192,7 +192,7 @@ impl<T: ReplyValue> PendingReply<T> {
                             Ok(driver) => driver,
                             Err(error) => return Poll::Ready(Err(error)),
                         };
-                        let alarm = self.call.deadline.map(|at| Alarm::new(&driver, at));
+                        let alarm = self.call.limit.at.map(|at| Alarm::new(&driver, at));
                         State::Elsewhere(Watched::new(&driver, port), alarm)
                     }
                     None => return Poll::Ready(Err(self.call.too_late())),
@@ -203,6 +203,7 @@ impl<T: ReplyValue> PendingReply<T> {
                             Ok(parcel) => match self.call.read(parcel, port.driver()) {
                                 Answered::Value(value) => Ok(value),
                                 Answered::Failed(error) => Err(error),
+                                Answered::Late => Err(self.call.too_late()),
                                 Answered::Lost => Err(self.call.reply_dropped()),
                             },
                             Err(source) => {
@@ -233,9 +234,8 @@ impl Call {
         answered
     }
 
-    pub(super) fn too_late(&self) -> Error {
-        let after = self.allowed.unwrap_or(Duration::MAX);
-        Error::DeadlineExceeded { endpoint: self.endpoint.to_string(), after }
+    fn too_late(&self) -> Error {
+        self.limit.too_late(&self.endpoint)
     }
 
     fn reply_dropped(&self) -> Error {
@@ -267,7 +267,7 @@ impl<T> fmt::Debug for PendingReply<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingReply")
             .field("endpoint", &self.call.endpoint)
-            .field("deadline", &self.call.deadline)
+            .field("deadline", &self.call.limit.at)
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use crate::logger::{Log, LogLevel, Logger, TracingLogger};
 use crate::message::MachMessage;
 use crate::port::{ReceiveRight, bootstrap};
 use crate::registry;
+use crate::scope::Scope;
 use crate::thread_priority::ThreadPriority;
 
 use super::core::{Core, Handler};
@@ -198,7 +199,8 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
             host.spawn(index)?;
         }
         if let Some(port) = host.host.port.clone() {
-            serve::serve(&host.host.core, &port, 0, &host.manner);
+            // The thread may be in the middle of another host's request.
+            Scope::leave(|| serve::serve(&host.host.core, &port, 0, &host.manner));
         }
         Ok(host.host.wait())
     }

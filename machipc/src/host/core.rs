@@ -10,6 +10,7 @@ use crate::error::{Dialect, Error};
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::Sender;
+use crate::scope::Scope;
 
 use super::policy::PeerPolicy;
 use super::stats::{Counters, HostStats};
@@ -57,22 +58,41 @@ impl<M: MachMessage + 'static> Core<M> {
         }
     }
 
-    /// Calls the handler on this thread, for a client in this process. Gives the message back when the host has stopped or
-    /// does not serve its own process.
+    /// Calls the handler on this thread with a one-way message, for a client in this process. Gives the message back when the host has
+    /// stopped or does not serve its own process.
     #[inline(always)]
-    pub(crate) fn call<'m>(
+    pub(crate) fn call<'m>(&self, message: M::View<'m>) -> Result<(), Box<(M::View<'m>, Error)>> {
+        if !self.serves_itself() {
+            return Err(self.refused(message));
+        }
+        // As through the port: whoever sends a message on behalf of a request does not lend it its deadline.
+        Scope::leave(|| self.handle(message, &self.local, &self.direct));
+        Ok(())
+    }
+
+    /// As [`call`](Self::call), with a request.
+    pub(crate) fn ask<'m>(
         &self,
         message: M::View<'m>,
         deadline: Option<Instant>,
     ) -> Result<(), Box<(M::View<'m>, Error)>> {
-        if self.shared.is_stopping() || (self.policy.is_closure() && !self.admits(&self.own)) {
+        if !self.serves_itself() {
             return Err(self.refused(message));
         }
+        let scope = Scope { deadline };
         match deadline {
-            None => self.handle(message, &self.local, &self.direct),
-            Some(_) => self.handle(message, &self.local.with_deadline(deadline), &self.direct),
+            None => scope.enter(|| self.handle(message, &self.local, &self.direct)),
+            Some(_) => {
+                let context = self.local.with_deadline(deadline);
+                scope.enter(|| self.handle(message, &context, &self.direct));
+            }
         }
         Ok(())
+    }
+
+    #[inline(always)]
+    fn serves_itself(&self) -> bool {
+        !self.shared.is_stopping() && (!self.policy.is_closure() || self.admits(&self.own))
     }
 
     /// Calls the handler. A panic in it ends here: it is logged and counted, and what the message carried has been dropped.

@@ -74,6 +74,10 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
                         format_args!("message {id:#x} of {size} bytes from process {pid}"),
                     );
                 }
+                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    self.late(message);
+                    return;
+                }
                 then(message, deadline);
             });
             if let Err(error) = decoded {
@@ -87,6 +91,19 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         }
         if let Some(error) = failed {
             self.refuse(received, cause_of(&error), &error);
+        }
+    }
+
+    /// A request whose deadline passed in the queue: nobody waits for its answer, or is about to find that out.
+    #[cold]
+    fn late(&self, message: M::View<'_>) {
+        self.counters.count_abandoned();
+        // The reply in it would say that it was dropped. What else is in it may panic over that, like a handler.
+        let decoding = Decoding::begin();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
+        decoding.end();
+        if let Some(right) = salvaged() {
+            wire::refuse(right, &Refusal::late());
         }
     }
 

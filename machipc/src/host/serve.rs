@@ -9,6 +9,7 @@ use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, Sender};
 use crate::reply::Outbox;
+use crate::scope::Scope;
 
 use super::UNNAMED;
 use super::complaint::Complaints;
@@ -90,7 +91,8 @@ pub(super) fn serve<M: MachMessage + 'static>(
                         counters.count_handled();
                         context.set_message(received.sent_by(), deadline);
                         if wants_reply {
-                            outbox.lend(|| core.handle(message, &context, counters));
+                            let scope = Scope { deadline };
+                            outbox.lend(|| scope.enter(|| core.handle(message, &context, counters)));
                         } else {
                             core.handle(message, &context, counters);
                         }
@@ -122,7 +124,7 @@ pub(super) fn serve<M: MachMessage + 'static>(
         gate.read(&received, |message, deadline| {
             counters.count_handled();
             context.set_message(received.sent_by(), deadline);
-            core.handle(message, &context, counters);
+            (Scope { deadline }).enter(|| core.handle(message, &context, counters));
         });
     }
     if let Some(throughput) = &mut throughput {

@@ -21,7 +21,8 @@ pub struct HostStats {
     pub denied: u64,
     /// Messages larger than the largest message allowed, destroyed unread.
     pub too_large: u64,
-    /// Requests that were not given to the handler, because nobody waited for the answer any more.
+    /// Requests that were not given to the handler, because nobody waited for the answer any more: the caller had gone, or its deadline
+    /// had passed in the queue.
     pub abandoned: u64,
     /// Calls of the handler that panicked.
     pub panics: u64,

@@ -13,6 +13,7 @@ use crate::message::MachMessage;
 use crate::port::{MessageBuffer, Parcel, ReceiveRight};
 
 use crate::reply::wire;
+use crate::scope::Scope;
 
 use super::complaint::Complaints;
 use super::core::{Core, words_of};
@@ -197,15 +198,23 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
             let Some((message, deadline)) = gate.open(&received) else { return };
             gate.counters.count_task();
             context.set_message(received.sent_by(), deadline);
-            let mut handling = pin!(self.handler.handle(message, &context));
-            let handled = poll_fn(|cx| {
-                // As in a host with threads: a panic in the handler ends here.
-                match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
-                    Ok(poll) => poll.map(Ok),
-                    Err(panic) => Poll::Ready(Err(panic)),
+            let scope = Scope { deadline };
+            // As in a host with threads: a panic in the handler ends here. A closure may panic before there is a future.
+            let begun =
+                catch_unwind(AssertUnwindSafe(|| scope.enter(|| self.handler.handle(message, &context))));
+            let handled = match begun {
+                Ok(handling) => {
+                    let mut handling = pin!(handling);
+                    let polled =
+                        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+                            Ok(poll) => poll.map(Ok),
+                            Err(panic) => Poll::Ready(Err(panic)),
+                        });
+                    scope.follow(polled).await
                 }
-            });
-            if let Err(panic) = handled.await {
+                Err(panic) => Err(panic),
+            };
+            if let Err(panic) = handled {
                 gate.counters.count_panic();
                 let words = words_of(&*panic);
                 self.core.shared.log.line(LogLevel::Error, format_args!("the handler panicked: {words}"));

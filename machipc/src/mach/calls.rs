@@ -672,6 +672,16 @@ pub fn waiting() -> u32 {
     imp::waiting()
 }
 
+/// The machine's clock in nanoseconds, from some moment on: all processes read the same, and so what one has read means the same moment
+/// to another. It is the clock of `std::time::Instant`, and goes on as that does.
+///
+/// On Apple systems `CLOCK_UPTIME_RAW`, which is `mach_absolute_time` in nanoseconds (`clock_gettime_nsec_np(3)`). On Linux
+/// `CLOCK_MONOTONIC`, less what the process's time namespace adds to it (`time_namespaces(7)`).
+#[inline]
+pub fn machine_time() -> u64 {
+    imp::machine_time()
+}
+
 /// What a return code means, in words.
 #[inline]
 pub fn mach_error_string(code: kern_return_t) -> &'static str {

@@ -22,6 +22,7 @@
 //! 10. **Rows**: [`mach_msg_send_row`] and [`mach_msg_receive_row`] are not Mach's. They mean what one message after the other means.
 //! 11. **Gathered memory**: [`mach_msg_send_gathered`] is not Mach's. It means what [`mach_msg`](fn@mach_msg) means once the memory lies in one
 //!     place.
+//! 12. **Clock**: [`machine_time`] is the time by which processes of one machine tell each other when.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.

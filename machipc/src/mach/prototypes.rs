@@ -150,6 +150,9 @@ macro_rules! prototypes {
                     timeout: *const timespec
                 ) -> c_int;
 
+                // <time.h>, where the clock is an enumeration.
+                safe fn clock_gettime_nsec_np(clock: u32) -> u64;
+
                 // <sys/fileport.h>
                 unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int;
                 safe fn fileport_makefd(port: mach_port_t) -> c_int;

@@ -24,6 +24,7 @@
 //! ```
 
 pub mod bootstrap;
+pub(crate) mod clock;
 pub mod inheritance;
 
 mod buffer;

@@ -209,7 +209,7 @@ impl<'m> Outgoing<'m> {
     }
 
     /// Sends the message and then receives one from `from` into `buffer`, in one call: a request and its reply, or a reply
-    /// and the next request. Each half may wait until the deadline.
+    /// and the next request. Both halves together wait until the deadline.
     ///
     /// # Errors
     /// As [`send`](Self::send), with nothing received; or, where [`MachError::is_receive`] is true, as
@@ -242,13 +242,28 @@ impl<'m> Outgoing<'m> {
         deadline: Deadline,
     ) -> Result<(), MachError> {
         let timeout = deadline.milliseconds();
-        if self.impatient && timeout != Some(0) {
+        let may_wait = timeout != Some(0);
+        if self.impatient && may_wait {
             // One call has one time-out, and the two halves need different ones.
             self.send(Deadline::now())?;
             return received::receive_raw(from.name(), buffer, deadline);
         }
-        let code = self.transmit(received::room(buffer), from.name(), received::OPTIONS, timeout)?;
-        received::settle(from.name(), buffer, deadline, code)
+        let (name, option) = (from.name(), received::OPTIONS);
+        let (Field::Copy(_), Some(time)) = (&self.destination, timeout) else {
+            // Only one half waits, or both for ever.
+            let code = self.transmit(received::room(buffer), name, option, timeout)?;
+            return received::settle(name, buffer, deadline, code);
+        };
+        if !self.is_plain() {
+            // What carries rights or memory is not sent twice.
+            self.send(deadline)?;
+            return received::receive_raw(name, buffer, deadline.aged());
+        }
+        // One call has one time-out, which counts for each half in full: with half of the time for each, both keep the deadline. What
+        // takes longer goes on in calls of its own.
+        let code =
+            self.plain().transmit(received::room(buffer), name, option, Some(time / 2), deadline.aged())?;
+        received::settle(name, buffer, deadline, code)
     }
 
     /// Sends, and receives where `receive` has room. `Ok` is the code of a message that was sent: success, or what the
@@ -264,9 +279,15 @@ impl<'m> Outgoing<'m> {
         if !self.is_plain() {
             return self.transmit_whole(receive, port, option, timeout);
         }
+        self.plain().transmit(receive, port, option, timeout, Deadline::now())
+    }
+
+    /// The message, which [is plain](Self::is_plain).
+    #[inline]
+    fn plain(self) -> Plain<'m, 'm> {
         let content = self.prefix..self.payload_end;
         let Self { bytes, id, destination, reply, .. } = self;
-        Plain { bytes, content, id, destination, reply }.transmit(receive, port, option, timeout)
+        Plain { bytes, content, id, destination, reply }
     }
 
     fn transmit_whole(

@@ -9,7 +9,7 @@ use crate::mach;
 use crate::message::AlignedBuffer;
 
 use super::outgoing::{Field, Rights};
-use super::{MachError, restore, sys};
+use super::{Deadline, MachError, restore, sys};
 
 /// Header and padding in front of the prefix.
 const HEAD: usize = size_of::<mach::mach_msg_header_t>().next_multiple_of(16);
@@ -25,13 +25,15 @@ pub(super) struct Plain<'p, 'm> {
 }
 
 impl Plain<'_, '_> {
-    /// Sends, and receives where `receive` has room: see `Outgoing::transmit`.
+    /// Sends, and receives where `receive` has room: see `Outgoing::transmit`. A message that finds no room for as long as `timeout` is
+    /// sent again until `deadline`, and then nothing is received yet.
     pub(super) fn transmit(
         self,
         receive: &mut [u8],
         port: u32,
         option: mach::mach_msg_option_t,
         timeout: Option<u32>,
+        deadline: Deadline,
     ) -> Result<mach::mach_msg_return_t, MachError> {
         let Self { bytes, content, id, destination, reply } = self;
         // The size of a message is a multiple of 4.
@@ -45,9 +47,18 @@ impl Plain<'_, '_> {
         let head: [u32; HEAD / 4] = [bits, message.len() as u32, to, from, 0, id as u32, 0, 0];
         message[..HEAD].copy_from_slice(head.as_bytes());
         // SAFETY: the message has no descriptors. It starts at a multiple of 16 in an aligned buffer.
-        let code = unsafe { sys::message(message, receive, port, option, timeout) };
+        let mut code = unsafe { sys::message(message, receive, port, option, timeout) };
         if code == mach::MACH_MSG_SUCCESS {
             return Ok(code);
+        }
+        if code == mach::MACH_SEND_TIMED_OUT && !deadline.has_passed() {
+            // What came back can be sent as it is.
+            // SAFETY: as above; the kernel has written nothing but rights and their dispositions.
+            code =
+                unsafe { sys::message(message, &mut [], mach::MACH_PORT_NULL, 0, deadline.milliseconds()) };
+            if code == mach::MACH_MSG_SUCCESS {
+                return Ok(mach::MACH_RCV_TIMED_OUT);
+            }
         }
         let error = MachError::new(code, "mach_msg");
         if error.is_receive() {

@@ -15,7 +15,7 @@ use crate::driver::{Driver, Expected, block_on_until};
 use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, RightKind, Schema,
 };
-use crate::port::{ReceiveRight, ReplyRight};
+use crate::port::{ReceiveRight, ReplyRight, clock};
 use crate::{Error, mach};
 
 pub(crate) use on_return::Outbox;
@@ -50,8 +50,6 @@ pub struct Reply<T> {
     /// Where the caller waits when it is in this process.
     slot: Option<Arc<Slot<Answer<T>>>>,
     deadline: Option<Instant>,
-    /// What was left until the deadline when the reply was made, a moment before it is encoded: a look at the clock takes longer.
-    left: Option<Duration>,
     /// Tells of the right's death, once somebody has asked for it.
     watch: Option<Box<Expected>>,
 }
@@ -203,19 +201,12 @@ impl<T> Reply<T> {
 
     /// A place-holder: whoever encodes it asks for a right to the calling thread's reply port.
     pub(crate) fn wanted(deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: None, deadline, left: None, watch: None }
-    }
-
-    /// The same, encoded at once: `left` is what is left until the deadline.
-    pub(crate) fn wanted_now(deadline: Option<Instant>, left: Option<Duration>) -> Self {
-        let mut reply = Self::wanted(deadline);
-        reply.left = left;
-        reply
+        Self { right: no_right(), slot: None, deadline, watch: None }
     }
 
     /// A reply to a caller in this process, who waits at `slot`.
     pub(crate) fn local(slot: Arc<Slot<Answer<T>>>, deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: Some(slot), deadline, left: None, watch: None }
+        Self { right: no_right(), slot: Some(slot), deadline, watch: None }
     }
 
     fn take_right(&mut self) -> Option<ReplyRight> {
@@ -268,7 +259,11 @@ impl<T> fmt::Debug for Reply<T> {
     }
 }
 
-/// The wire form is the time that the caller has left, in nanoseconds, and the right in the message's header.
+/// The wire form is the instant of the deadline by the machine's clock, and the right in the message's header.
+///
+/// An instant, since what is left of the time goes on running while the message waits for room and in the queue. All processes of a
+/// machine read one clock (`port/clock.rs`). A peer that lies about it harms its own request: one whose time seems to be up is
+/// not handled, and one that has for ever lends its handler's calls no more than their own deadlines.
 impl<T: ReplyValue> Encode for Reply<T> {
     const MIN_SIZE: usize = 8;
 
@@ -279,12 +274,9 @@ impl<T: ReplyValue> Encode for Reply<T> {
     }
 
     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
-        let left = self.deadline.map_or(NO_DEADLINE, |deadline| {
-            let left =
-                self.left.unwrap_or_else(|| deadline.saturating_duration_since(Instant::now())).as_nanos();
-            u64::try_from(left).unwrap_or(NO_DEADLINE).min(NO_DEADLINE - 1)
-        });
-        out.pod(&left);
+        out.pod(
+            &self.deadline.map_or(NO_DEADLINE, |deadline| clock::to_machine(deadline).min(NO_DEADLINE - 1)),
+        );
         if self.right.name() == mach::MACH_PORT_NULL {
             match &self.slot {
                 None => return out.reply_wanted(),
@@ -299,12 +291,11 @@ impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
         let deadline = match input.pod::<u64>()? {
             NO_DEADLINE => None,
-            // A time that the clock cannot express is as good as none.
-            left => Instant::now().checked_add(Duration::from_nanos(left)),
+            time => clock::from_machine(time),
         };
         DECODED_DEADLINE.set(deadline);
         let right = ReplyRight::decode(input)?;
-        Ok(Self { right, slot: None, deadline, left: None, watch: None })
+        Ok(Self { right, slot: None, deadline, watch: None })
     }
 }
 
@@ -346,7 +337,7 @@ pub(crate) fn salvaged() -> Option<ReplyRight> {
     SALVAGED.take()
 }
 
-/// The remaining time of a caller that waits for ever.
+/// The deadline of a caller that waits for ever.
 const NO_DEADLINE: u64 = u64::MAX;
 
 type GetDriver = fn(&str) -> Result<Arc<Driver>, Error>;

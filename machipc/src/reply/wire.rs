@@ -43,12 +43,18 @@ pub(crate) enum Why {
     Denied,
     Rejected,
     Stopping,
+    Late,
 }
 
 impl Refusal {
     /// The reply was dropped unsent.
     pub(crate) fn dropped() -> Self {
         Self::new(Why::Dropped, String::new())
+    }
+
+    /// The deadline had passed before the request was looked at.
+    pub(crate) fn late() -> Self {
+        Self::new(Why::Late, String::new())
     }
 
     /// The message was not understood or not wanted.
@@ -118,6 +124,8 @@ pub(crate) enum Answered<T> {
     Value(T),
     /// The host said why there is no answer.
     Failed(Error),
+    /// The host found that the deadline has passed.
+    Late,
     /// The right was destroyed unused: by a host that died, or by one that is not of this library.
     Lost,
 }
@@ -133,7 +141,11 @@ pub(crate) fn read<T: ReplyValue>(received: &Received<'_>, endpoint: &str, ours:
                 Err(source) => Answered::Failed(malformed(source)),
             }
         }
-        REFUSAL_ID => Answered::Failed(read_refusal(received, endpoint, ours).unwrap_or_else(malformed)),
+        REFUSAL_ID => match read_refusal(received, endpoint, ours) {
+            Ok(Some(error)) => Answered::Failed(error),
+            Ok(None) => Answered::Late,
+            Err(source) => Answered::Failed(malformed(source)),
+        },
         id => match received.notification() {
             Some(Notification::SendOnce) => Answered::Lost,
             _ => Answered::Failed(malformed(DecodeError::new(format!(
@@ -143,11 +155,13 @@ pub(crate) fn read<T: ReplyValue>(received: &Received<'_>, endpoint: &str, ours:
     }
 }
 
-fn read_refusal(received: &Received<'_>, endpoint: &str, ours: Own) -> Result<Error, DecodeError> {
+/// `None` for a deadline that has passed: whoever waits knows more about it.
+fn read_refusal(received: &Received<'_>, endpoint: &str, ours: Own) -> Result<Option<Error>, DecodeError> {
     let (why, fingerprint, reason, schema) =
         received.decode_with("a refusal", Schema::fingerprint_of::<Wire<'_>>(), Wire::decode)?;
     let (endpoint, reason) = (endpoint.to_owned(), reason.to_owned());
-    Ok(match why {
+    Ok(Some(match why {
+        why if why == Why::Late as u32 => return Ok(None),
         why if why == Why::Dropped as u32 => Error::ReplyDropped { endpoint },
         why if why == Why::Foreign as u32 => {
             Error::fingerprint(endpoint, (ours.dialect)(), &reason, fingerprint, schema)
@@ -159,7 +173,7 @@ fn read_refusal(received: &Received<'_>, endpoint: &str, ours: Own) -> Result<Er
         why if why == Why::Denied as u32 => Error::Denied { endpoint },
         why if why == Why::Stopping as u32 => Error::HostStopping { endpoint },
         _ => Error::Rejected { endpoint, reason },
-    })
+    }))
 }
 
 /// What a failed send means to whoever sent.

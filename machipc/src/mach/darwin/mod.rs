@@ -195,6 +195,13 @@ pub(super) fn waiting() -> u32 {
     super::WAIT_ADAPTIVELY
 }
 
+#[inline]
+pub(super) fn machine_time() -> u64 {
+    /// `CLOCK_UPTIME_RAW` of `<time.h>`.
+    const CLOCK_UPTIME_RAW: u32 = 8;
+    foreign::clock_gettime_nsec_np(CLOCK_UPTIME_RAW)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::*, foreign};

@@ -13,7 +13,7 @@
 //! | `simple`, `rows`, `lane`, `room` | the short way of messages that carry nothing but bytes, one by one and many at a time |
 //! | `memory`, `reuse`, `pieces`, `fileport` | out-of-line memory, used again; sent in pieces; files |
 //! | `recycle` | buffers used again |
-//! | `bias`, `barrier`, `hash` | the lock, barriers, hashing |
+//! | `bias`, `barrier`, `hash`, `clock` | the lock, barriers, hashing, the machine's time |
 //! | `readiness` | descriptors that tell of messages |
 //! | `wait`, `poll` | threads asleep, and the one that polls |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
@@ -25,6 +25,7 @@ mod attributes;
 mod barrier;
 mod bias;
 mod bootstrap;
+mod clock;
 mod copyin;
 mod copyout;
 mod draft;
@@ -66,6 +67,7 @@ use core::ffi::{CStr, c_char, c_int};
 
 use super::constants::*;
 use super::types::*;
+pub(super) use clock::machine_time;
 pub(super) use error_string::mach_error_string;
 use kernel::Kernel;
 use memory::{MemoryError, Region};
