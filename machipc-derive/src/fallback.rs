@@ -17,7 +17,9 @@ pub fn stand_in(ast: &Ast) -> TokenStream {
         kind: Kind::Struct(Group { shape: Shape::Unit, fields: Vec::new() }),
     };
     let never = quote!(__rt::never());
-    let message = expand::implement(&model, &quote!(0), &TokenStream::new(), &never, &never);
+    // What follows is not unreachable for the compiler, which would say so.
+    let take = quote!((|| __rt::never())());
+    let message = expand::implement(&model, &quote!(0), &TokenStream::new(), &never, &take);
     let message = expand::enclose(&model, message);
     let client = (ast.flavor == Flavor::Endpoint).then(|| client(ast));
     quote!(#message #client)

@@ -41,13 +41,16 @@ const _: () = {
     where
         T: __rt::Decode<'de>,
     {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| {
+            __input.enter()?;
+            let __outcome = {
                 let __tag = <&'a str as __rt::Field>::take(__input, "Tagged.tag")?;
                 let __values = <[T; N] as __rt::Field>::take(__input, "Tagged.values")?;
                 __rt::Ok(Self { tag: __tag, values: __values })
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]
@@ -109,20 +112,25 @@ const _: () = {
     where
         K: __rt::Decode<'de>,
     {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| match __rt::take_tag(__input)? {
-                0 => {
-                    let __field_0 =
-                        <std::collections::BTreeSet<K> as __rt::Field>::take(__input, "Keyed::Keys.0")?;
-                    __rt::Ok(Self::Keys(__field_0))
+            __input.enter()?;
+            let __outcome = {
+                match __rt::take_tag(__input)? {
+                    0 => {
+                        let __field_0 =
+                            <std::collections::BTreeSet<K> as __rt::Field>::take(__input, "Keyed::Keys.0")?;
+                        __rt::Ok(Self::Keys(__field_0))
+                    }
+                    1 => {
+                        let __field_0 = <PhantomData<M> as __rt::Field>::take(__input, "Keyed::Nothing.0")?;
+                        __rt::Ok(Self::Nothing(__field_0))
+                    }
+                    __tag => __rt::Err(__rt::DecodeError::unknown_tag("Keyed", __tag)),
                 }
-                1 => {
-                    let __field_0 = <PhantomData<M> as __rt::Field>::take(__input, "Keyed::Nothing.0")?;
-                    __rt::Ok(Self::Nothing(__field_0))
-                }
-                __tag => __rt::Err(__rt::DecodeError::unknown_tag("Keyed", __tag)),
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]

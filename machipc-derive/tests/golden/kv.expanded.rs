@@ -34,13 +34,16 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'de: 'a, 'a> __rt::Decode<'de> for Put<'a> {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| {
+            __input.enter()?;
+            let __outcome = {
                 let __key = <&'a str as __rt::Field>::take(__input, "Put.key")?;
                 let __value = <&'a [u8] as __rt::Field>::take(__input, "Put.value")?;
                 __rt::Ok(Self { key: __key, value: __value })
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]

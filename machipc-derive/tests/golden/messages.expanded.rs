@@ -42,9 +42,10 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'de: 'a, 'a> __rt::Decode<'de> for Put<'a> {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| {
+            __input.enter()?;
+            let __outcome = {
                 let __key = <&'a str as __rt::Field>::take(__input, "Put.key")?;
                 let __value = <&'a [u8] as __rt::Field>::take(__input, "Put.value")?;
                 let (__expires, __owner) = __input.extension(|__input| {
@@ -56,7 +57,9 @@ const _: () = {
                     ))
                 })?;
                 __rt::Ok(Self { key: __key, value: __value, expires: __expires, owner: __owner })
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]
@@ -96,13 +99,16 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'de> __rt::Decode<'de> for Pair {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| {
+            __input.enter()?;
+            let __outcome = {
                 let __field_0 = <u32 as __rt::Field>::take(__input, "Pair.0")?;
                 let __field_1 = <BTreeMap<String, u8> as __rt::Field>::take(__input, "Pair.1")?;
                 __rt::Ok(Self(__field_0, __field_1))
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]
@@ -128,9 +134,12 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'de> __rt::Decode<'de> for Ping {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| __rt::Ok(Self))
+            __input.enter()?;
+            let __outcome = { __rt::Ok(Self) };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]
@@ -184,21 +193,26 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'de> __rt::Decode<'de> for Tree {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| match __rt::take_tag(__input)? {
-                0 => __rt::Ok(Self::Leaf),
-                1 => {
-                    let __field_0 = <i64 as __rt::Field>::take(__input, "Tree::Value.0")?;
-                    __rt::Ok(Self::Value(__field_0))
+            __input.enter()?;
+            let __outcome = {
+                match __rt::take_tag(__input)? {
+                    0 => __rt::Ok(Self::Leaf),
+                    1 => {
+                        let __field_0 = <i64 as __rt::Field>::take(__input, "Tree::Value.0")?;
+                        __rt::Ok(Self::Value(__field_0))
+                    }
+                    7 => {
+                        let __left = <Box<Tree> as __rt::Field>::take(__input, "Tree::Node.left")?;
+                        let __right = <Box<Tree> as __rt::Field>::take(__input, "Tree::Node.right")?;
+                        __rt::Ok(Self::Node { left: __left, right: __right })
+                    }
+                    __tag => __rt::Err(__rt::DecodeError::unknown_tag("Tree", __tag)),
                 }
-                7 => {
-                    let __left = <Box<Tree> as __rt::Field>::take(__input, "Tree::Node.left")?;
-                    let __right = <Box<Tree> as __rt::Field>::take(__input, "Tree::Node.right")?;
-                    __rt::Ok(Self::Node { left: __left, right: __right })
-                }
-                __tag => __rt::Err(__rt::DecodeError::unknown_tag("Tree", __tag)),
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]
@@ -238,13 +252,16 @@ const _: () = {
     }
     #[automatically_derived]
     impl<'de: 'a, 'a> __rt::Decode<'de> for Blob<'a> {
-        #[inline]
+        #[inline(always)]
         fn decode(__input: &mut __rt::Decoder<'de>) -> __rt::Result<Self, __rt::DecodeError> {
-            __input.nested(|__input| {
+            __input.enter()?;
+            let __outcome = {
                 let __name = <String as __rt::Field>::take(__input, "Blob.name")?;
                 let __data = <&'a [u8] as __rt::OutOfLine>::take(__input, "Blob.data")?;
                 __rt::Ok(Self { name: __name, data: __data })
-            })
+            };
+            __input.leave();
+            __outcome
         }
     }
     #[automatically_derived]

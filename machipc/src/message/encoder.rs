@@ -182,17 +182,10 @@ impl<'m> Encoder<'m> {
         if size_of_val(values) < self.lend_from {
             return self.pod_slice(values);
         }
-        self.lend(align_of::<T>(), values.as_bytes());
-    }
-
-    #[cold]
-    fn lend(&mut self, align: usize, bytes: &'m [u8]) {
-        self.align(align);
-        // What follows has the place modulo 16 that it would have behind a copy.
-        let (bytes, rest) = bytes.split_at(bytes.len() - bytes.len() % MAX_ALIGN);
-        self.lent.push(Lent { at: self.position, bytes });
-        self.lent_len += bytes.len();
-        self.bytes(rest);
+        let bytes = values.as_bytes();
+        self.lent_len += bytes.len() - bytes.len() % MAX_ALIGN;
+        let lent = core::mem::take(&mut self.lent);
+        (self.position, self.lent) = lend(self.buffer, self.position, lent, align_of::<T>(), bytes);
     }
 
     /// Appends a `u32` count. Fails when `len` does not fit.
@@ -282,6 +275,28 @@ impl fmt::Debug for Encoder<'_> {
             .field("reply", &self.reply)
             .finish_non_exhaustive()
     }
+}
+
+// What follows is off the way and takes no encoder, so that the compiler can keep one in registers.
+
+/// Leaves bytes where they are, but for the last few. Returns the position behind them, and what is lent.
+#[cold]
+#[inline(never)]
+fn lend<'m>(
+    buffer: &mut AlignedBuffer,
+    position: usize,
+    mut lent: Vec<Lent<'m>>,
+    align: usize,
+    bytes: &'m [u8],
+) -> (usize, Vec<Lent<'m>>) {
+    let at = position.next_multiple_of(align.min(MAX_ALIGN));
+    // What follows has the place modulo 16 that it would have behind a copy.
+    let (bytes, rest) = bytes.split_at(bytes.len() - bytes.len() % MAX_ALIGN);
+    buffer.reserve(at + rest.len());
+    buffer.all_mut()[position..at].fill(0);
+    buffer.all_mut()[at..at + rest.len()].copy_from_slice(rest);
+    lent.push(Lent { at, bytes });
+    (at + rest.len(), lent)
 }
 
 #[cold]
