@@ -317,7 +317,7 @@ impl Enemy {
         let peer = self.peer();
         peer.say(&self.session);
         for _ in 0..=self.random.below(16) {
-            let kind = self.random.below(25) as u8;
+            let kind = self.random.below(28) as u8;
             let mut words = vec![self.random.field(), self.random.field()];
             if matches!(kind, 9 | 10 | 16) {
                 words.extend((0..9).map(|_| self.random.field()));
@@ -387,7 +387,7 @@ impl Enemy {
             let (mut items, mut descriptors) = (Vec::new(), Vec::new());
             let count = self.random.below(4);
             for _ in 0..count {
-                let tag = self.random.below(7);
+                let tag = self.random.below(9);
                 let option = match tag {
                     3 | 4 => 1 | self.random.below(3) << 8,
                     _ => 15 + self.random.below(5),

@@ -319,3 +319,16 @@ fn a_bad_element_costs_what_came_before_it_only() {
         assert!(held.iter().all(|right| send_refs(right.name()) == 1));
     });
 }
+
+#[test]
+fn memory_stays_its_owners_when_the_port_is_dead() {
+    let _alone = alone();
+    let port = ReceiveRight::<OolBuffer>::new().unwrap();
+    let to = port.make_send().unwrap();
+    drop(port);
+    for len in [5, LARGE] {
+        let mut memory = OolBuffer::copy_from_slice(&vec![7; len]).unwrap();
+        assert!(fails(&to, &memory).is_dead_destination());
+        assert!(memory.as_mut_slice().iter().all(|byte| *byte == 7), "{len} bytes");
+    }
+}

@@ -19,7 +19,9 @@ use crate::error::{Error, Own, SendError};
 use crate::host::Core;
 use crate::logger::{Log, LogLevel, Logger};
 use crate::message::{EncodeError, MachMessage};
-use crate::port::{Deadline, MachError, MessageBuffer, Outgoing, ReceiveRight, SendRight, bootstrap};
+use crate::port::{
+    Deadline, MachError, MessageBuffer, OolBuffer, Outgoing, ReceiveRight, SendRight, Trust, bootstrap,
+};
 use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, Reply, ReplyValue, Slot};
 use crate::scope::Scope;
@@ -70,6 +72,8 @@ pub struct Client<M: MachMessage + 'static> {
     inherits: bool,
     fingerprint: u64,
     log: Option<Log>,
+    /// How much memory is shared with a host that is trusted.
+    shares: Option<(Trust, usize)>,
 }
 
 /// The way to the host.
@@ -230,6 +234,48 @@ impl<M: MachMessage + 'static> Client<M> {
         Batch::new(self.clone())
     }
 
+    /// Memory of `len` bytes for a message to this host: a field of type [`OolBuffer`], which is built in place and moves with the message. It holds
+    /// any bytes, such as were in it before.
+    ///
+    /// If the client and the host [trust](ConnectOptions::trust) each other it lies in memory that both have mapped, and nothing is copied: a message
+    /// costs the same whatever its size, and the memory is used again when the host has dropped it. When the host keeps so much of it
+    /// that there is no room left, and without that trust, it is memory of its own ([`OolBuffer::new`]), with the same meaning.
+    ///
+    /// ```no_run
+    /// # use machipc::OolBuffer;
+    /// # #[machipc::endpoint("com.example.frames")]
+    /// # enum Frames { Show { pixels: OolBuffer } }
+    /// let client = FramesClient::connect()?;
+    /// let mut pixels = client.client().loan(1920 * 1080 * 4)?;
+    /// pixels.as_mut_slice().fill(0xff);
+    /// client.show(pixels)?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Mach`] when there is not so much memory.
+    pub fn loan(&self, len: usize) -> Result<OolBuffer, Error> {
+        let failed = |source| Error::Mach { endpoint: self.endpoint.to_string(), source };
+        match &self.link {
+            Link::Local(_) => OolBuffer::new(len),
+            Link::Port(connection) => OolBuffer::for_receiver(connection.right(), len),
+            Link::Renewable(renewable) => {
+                let connection = renewable.current();
+                // It may be another host than the one that was connected to. It is asked once.
+                self.share(&connection);
+                OolBuffer::for_receiver(connection.right(), len)
+            }
+        }
+        .map_err(failed)
+    }
+
+    /// Offers a host that is trusted to share memory. What it cannot have it goes without.
+    fn share(&self, connection: &Connection) {
+        if let Some((trust, bytes)) = self.shares {
+            let _ = connection.right().offer_loans(trust, bytes);
+        }
+    }
+
     fn send_and_trace<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         let sent = match &self.link {
             Link::Local(core) => match self.limit() {
@@ -382,6 +428,7 @@ impl<M: MachMessage + 'static> Client<M> {
             inherits: true,
             fingerprint: M::fingerprint(),
             log: None,
+            shares: None,
         }
     }
 
@@ -621,6 +668,7 @@ impl<M: MachMessage + 'static> Clone for Client<M> {
             inherits: self.inherits,
             fingerprint: self.fingerprint,
             log: self.log.clone(),
+            shares: self.shares,
         }
     }
 }

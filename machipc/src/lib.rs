@@ -98,6 +98,7 @@
 //! - **Large data**: a payload of more than 68 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **Many small messages**: [`Client::batch`] collects one-way messages and sends them together, at a fraction of what each costs by itself.
+//! - **Memory that both sides have mapped**: [`Client::loan`], between a client and a host that [trust](Trust) each other.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
 //! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A
 //!   call has one for everything, and what a handler calls waits no longer than its own caller, unless [`Client::detached`]. A host
@@ -170,7 +171,7 @@ pub use host::{AsyncHandler, Ended, Host, HostBuilder, HostStats, PeerPolicy, Ta
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
 pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;
-pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender, Waiting};
+pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender, Trust, Waiting};
 pub use reply::{Reply, ReplyValue};
 pub use stream::{AsyncSink, AsyncSource, Sink, Source, StreamError, stream, stream_with};
 pub use thread_priority::ThreadPriority;

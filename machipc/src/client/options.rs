@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Own};
 use crate::host::Core;
 use crate::message::{Encode, MachMessage};
-use crate::port::{Deadline, Outgoing, bootstrap};
+use crate::port::{Deadline, Outgoing, Trust, bootstrap};
 use crate::registry;
 use crate::reply::Reply;
 use crate::reply::wire::{self, Answered};
@@ -52,6 +52,7 @@ pub struct ConnectOptions {
     wait: Duration,
     reconnect: Reconnect,
     compare: Option<Duration>,
+    shares: Option<(Trust, usize)>,
 }
 
 /// How long a client that was not told otherwise waits, while connecting, to be told whether the host has its definition.
@@ -60,7 +61,13 @@ const COMPARING: Duration = Duration::from_millis(100);
 impl ConnectOptions {
     /// The host of the message type's own endpoint, which is there; it is asked for its definition, and not replaced when it dies.
     pub fn new() -> Self {
-        Self { name: None, wait: Duration::ZERO, reconnect: Reconnect::Never, compare: Some(COMPARING) }
+        Self {
+            name: None,
+            wait: Duration::ZERO,
+            reconnect: Reconnect::Never,
+            compare: Some(COMPARING),
+            shares: None,
+        }
     }
 
     /// The host that has this name.
@@ -89,6 +96,13 @@ impl ConnectOptions {
     pub fn compare(self, within: impl Into<Option<Duration>>) -> Self {
         Self { compare: within.into(), ..self }
     }
+
+    /// Shares `bytes` of memory with the host, if that [trusts](crate::HostBuilder::trust) its clients: what this client makes with
+    /// [`loan`](Client::loan) is received in place. [`Trust`] says what is promised. The size is rounded up to a power of two, 1 MiB at least; memory is
+    /// taken as it is used. Clients of one process and one host share one pool, of the first one's size.
+    pub fn trust(self, trust: Trust, bytes: usize) -> Self {
+        Self { shares: Some((trust, bytes)), ..self }
+    }
 }
 
 impl Default for ConnectOptions {
@@ -108,7 +122,7 @@ impl<M: MachMessage + 'static> Client<M> {
             Some(name) => name.as_str(),
             None => own_name::<M>()?,
         };
-        let client = match options.reconnect {
+        let mut client = match options.reconnect {
             Reconnect::Never => bootstrap::waiting(
                 name,
                 Deadline::after(options.wait),
@@ -122,8 +136,13 @@ impl<M: MachMessage + 'static> Client<M> {
                 Self::to(Link::Renewable(renewable.into()), name.into())
             }
         };
-        if let (Some(within), Some(connection)) = (options.compare, client.link.connection()) {
-            client.compare(&connection, within)?;
+        client.shares = options.shares;
+        if let Some(connection) = client.link.connection() {
+            // Before it is asked anything, so that it has answered that, too.
+            client.share(&connection);
+            if let Some(within) = options.compare {
+                client.compare(&connection, within)?;
+            }
         }
         Ok(client)
     }

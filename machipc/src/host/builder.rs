@@ -8,7 +8,7 @@ use crate::context::{Context, Shared};
 use crate::error::Error;
 use crate::logger::{Log, LogLevel, Logger, TracingLogger};
 use crate::message::MachMessage;
-use crate::port::{ReceiveRight, bootstrap};
+use crate::port::{ReceiveRight, Trust, bootstrap};
 use crate::registry;
 use crate::scope::Scope;
 use crate::thread_priority::ThreadPriority;
@@ -47,6 +47,7 @@ pub struct HostBuilder<M> {
     priority: ThreadPriority,
     peers: PeerPolicy,
     logger: Arc<dyn Logger>,
+    trust: Option<Trust>,
     manner: Manner,
     message: PhantomData<fn(M)>,
 }
@@ -72,6 +73,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
             priority: ThreadPriority::Default,
             peers: PeerPolicy::default(),
             logger: Arc::new(TracingLogger),
+            trust: None,
             manner: Manner {
                 receive_buffer: None,
                 largest_message: LARGEST_MESSAGE,
@@ -150,6 +152,12 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
     /// Which processes are served; those of the same user by default.
     pub fn peers(self, peers: PeerPolicy) -> Self {
         Self { peers, ..self }
+    }
+
+    /// Receives in place what clients [lend](crate::Client::loan) that [trust](crate::ConnectOptions::trust) this host: memory that both have mapped,
+    /// without a copy. [`Trust`] says what is promised with it, and by whom. Everything else is received as ever.
+    pub fn trust(self, trust: Trust) -> Self {
+        Self { trust: Some(trust), ..self }
     }
 
     /// Where the host writes what it has to say, instead of to `tracing`.
@@ -288,6 +296,9 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
             }
             None => ReceiveRight::pinned(self.queue_limit).map_err(failed)?,
         };
+        if let Some(trust) = self.trust {
+            port.allow_loans(trust).map_err(failed)?;
+        }
         let port = Arc::new(port);
         let log = Log::new(self.logger, endpoint.clone());
         let largest = self.manner.largest_message;

@@ -23,6 +23,8 @@
 //! 11. **Gathered memory**: [`mach_msg_send_gathered`] is not Mach's. It means what [`mach_msg`](fn@mach_msg) means once the memory lies in one
 //!     place.
 //! 12. **Clock**: [`machine_time`] is the time by which processes of one machine tell each other when.
+//! 13. **Loans**: `loan_allow`, [`loan_offer`] and [`loan_allocate`] are not Mach's. They are for tasks that trust each other, and change what memory
+//!     costs and who may write it, not what arrives.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.
@@ -37,6 +39,7 @@ mod calls;
 mod constants;
 mod gathered;
 mod kqueue;
+mod loans;
 #[macro_use]
 mod prototypes;
 mod rows;
@@ -60,5 +63,6 @@ compile_error!("machipc's wire format is little-endian and this target is big-en
 pub use calls::*;
 pub use constants::*;
 pub use gathered::*;
+pub use loans::*;
 pub use rows::*;
 pub use types::*;

@@ -51,6 +51,7 @@ mod sender;
 mod sys;
 #[cfg(test)]
 mod traps;
+mod trust;
 mod waiting;
 
 pub use buffer::MessageBuffer;
@@ -71,6 +72,7 @@ pub(crate) use row::{OutgoingRow, Row, Staged};
 pub use send_once_right::SendOnceRight;
 pub use send_right::SendRight;
 pub use sender::Sender;
+pub use trust::Trust;
 pub use waiting::Waiting;
 
 /// What messages can be received from: a [`ReceiveRight`] or a [`PortSet`].

@@ -1,12 +1,17 @@
 //! Memory that travels beside a message instead of inside it.
 
 use core::fmt;
+use std::time::{Duration, Instant};
 
+use crate::mach;
 use crate::message::{
     Attachment, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, MemoryCell, Schema,
 };
 
-use super::{MachError, sys};
+use super::{MachError, SendRight, sys};
+
+/// What a new page costs a sender and a receiver, about.
+const PAGE_TAKES: Duration = Duration::from_micros(2);
 
 /// Memory that is built in place and moves with the message that carries it, without being copied: its pages leave this
 /// process and appear in the receiver's. What arrives is an `OolBuffer` again, private and writable.
@@ -38,6 +43,32 @@ impl OolBuffer {
             return Ok(Self::default());
         }
         sys::vm_allocate(len).map(|address| Self { cell: MemoryCell::new(address, len) })
+    }
+
+    /// Memory for a message to this right's port: out of the pool that is [shared](SendRight::offer_loans) with its receiver, if there is one and it
+    /// has room, and else new memory. It holds any bytes, such as were in it before, and all of them are sent. For a pool to have room it
+    /// waits as long as new memory would take, a few milliseconds for 10 MiB, at most.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_receiver<M>(to: &SendRight<M>, len: usize) -> Result<Self, MachError> {
+        if len == 0 {
+            return Ok(Self::default());
+        }
+        let mut began = None;
+        loop {
+            match sys::loan_allocate(to.name(), len) {
+                Ok(address) => return Ok(Self { cell: MemoryCell::new(address, len) }),
+                Err(error) if error.code() == mach::KERN_NO_SPACE => {
+                    let pages = len / 4096;
+                    if began.get_or_insert_with(Instant::now).elapsed() > PAGE_TAKES * pages as u32 {
+                        return Self::new(len);
+                    }
+                    std::thread::yield_now();
+                }
+                Err(_) => return Self::new(len),
+            }
+        }
     }
 
     /// Maps memory and copies `bytes` into it.

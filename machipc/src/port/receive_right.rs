@@ -11,7 +11,8 @@ use crate::message::{
 
 use super::send_right::attach;
 use super::{
-    Deadline, MachError, MessageBuffer, ReceiveFrom, Received, Row, SendOnceRight, SendRight, received, sys,
+    Deadline, MachError, MessageBuffer, ReceiveFrom, Received, Row, SendOnceRight, SendRight, Trust,
+    received, sys,
 };
 
 /// The right to receive messages of type `M` from a port. There is one for each port, and dropping it destroys the port:
@@ -189,6 +190,15 @@ impl<M> ReceiveRight<M> {
     /// away.
     pub fn returns_to_system(&self) -> bool {
         sys::status(self.name()).is_ok_and(|status| status.mps_pdrequest != 0)
+    }
+
+    /// Takes pools that senders [offer](SendRight::offer_loans), from now on: memory out of them is received in place.
+    ///
+    /// # Errors
+    /// `KERN_INVALID_NAME` or `KERN_INVALID_RIGHT` once the right has moved away.
+    pub fn allow_loans(&self, _: Trust) -> Result<(), MachError> {
+        // SAFETY: whoever made the value vouches for the senders.
+        unsafe { sys::loan_allow(self.name()) }
     }
 
     /// Waits for a message and owns all that it carries. See [`Received`].

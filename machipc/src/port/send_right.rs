@@ -9,7 +9,7 @@ use crate::message::{
     RightKind, Schema,
 };
 
-use super::{MachError, ReceiveRight, SendOnceRight, sys};
+use super::{MachError, ReceiveRight, SendOnceRight, Trust, sys};
 
 /// The right to send messages of type `M` to a port.
 ///
@@ -108,6 +108,18 @@ impl<M> SendRight<M> {
         let variant = mach::MACH_NOTIFY_SEND_POSSIBLE;
         sys::request_notification(self.name(), variant, 1, notify.name(), disposition)
             .map(SendOnceRight::from_previous)
+    }
+
+    /// Shares a pool of `size` bytes with the port's receiver, out of which [`OolBuffer::for_receiver`](super::OolBuffer::for_receiver) takes
+    /// memory, if the receiver [allows](ReceiveRight::allow_loans) it. Nothing tells whether it does. `size` is rounded up to a
+    /// power of two, 1 MiB at least and 4 GiB at most; memory is taken as it is used. There is one pool between two processes, and a
+    /// second offer is without effect. On Apple systems every offer is.
+    ///
+    /// # Errors
+    /// `KERN_INVALID_RIGHT` where the port is this process's, or dead; `KERN_RESOURCE_SHORTAGE`.
+    pub fn offer_loans(&self, _: Trust, size: usize) -> Result<(), MachError> {
+        // SAFETY: whoever made the value vouches for the receiver.
+        unsafe { sys::loan_offer(self.name(), size) }
     }
 
     /// A right to a port that is dead.

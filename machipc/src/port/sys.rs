@@ -330,6 +330,32 @@ pub(super) unsafe fn readiness_close(descriptor: i32) {
     let _ = unsafe { mach::readiness_close(descriptor) };
 }
 
+/// Lets senders to a port lend.
+///
+/// # Safety
+/// Those of `mach::loan_allow`.
+pub(super) unsafe fn loan_allow(name: u32) -> Result<(), MachError> {
+    // SAFETY: the caller's duty.
+    check(unsafe { mach::loan_allow(name) }, "loan_allow")
+}
+
+/// Offers a pool to the receiver behind a send right.
+///
+/// # Safety
+/// Those of `mach::loan_offer`.
+pub(super) unsafe fn loan_offer(name: u32, size: usize) -> Result<(), MachError> {
+    // SAFETY: the caller's duty.
+    check(unsafe { mach::loan_offer(name, size) }, "loan_offer")
+}
+
+/// Takes memory of the pool that is shared with the receiver behind a send right; returns its address.
+pub(super) fn loan_allocate(name: u32, size: usize) -> Result<usize, MachError> {
+    let mut address = 0;
+    // SAFETY: `address` is valid for one write.
+    let code = unsafe { mach::loan_allocate(name, size, &mut address) };
+    check(code, "loan_allocate").map(|()| address)
+}
+
 /// Maps zeroed memory; returns its address.
 pub(super) fn vm_allocate(size: usize) -> Result<usize, MachError> {
     let mut address = 0;

@@ -3,6 +3,7 @@
 
 use super::draft::{Descriptor, Draft};
 use super::kernel::Kernel;
+use super::memory::Region;
 use super::message::{Carried, Item, Message, Right, Sender};
 use super::port::{Home, PortId};
 use super::request::Kind;
@@ -264,7 +265,7 @@ impl Kernel {
             Descriptor::Memory { span, kind, copy, memory } => {
                 let region = memory.map_err(|_| MACH_SEND_INVALID_MEMORY)?;
                 span.deallocate();
-                Ok(Item::Memory { region, kind, copy })
+                Ok(Item::Memory { region: region.map(Region::taken), kind, copy })
             }
             Descriptor::Ports { span, disposition, names } => {
                 let names = names.map_err(|_| MACH_SEND_INVALID_MEMORY)?;

@@ -1,5 +1,6 @@
 //! A message as its sender wrote it, in private memory: parsed and checked, but with no right taken yet.
 
+use super::loans;
 use super::memory::{self, MemoryError, Region};
 use crate::mach::{
     MACH_MSG_GUARD_FLAGS_MASK, MACH_MSG_GUARD_FLAGS_UNGUARDED_ON_SEND, MACH_MSG_GUARDED_PORT_DESCRIPTOR,
@@ -158,10 +159,13 @@ impl Draft {
         for descriptor in &mut self.descriptors {
             match descriptor {
                 Descriptor::Memory { span, memory: memory @ Ok(None), .. } if span.len > 0 => {
-                    if span.deallocate && memory::is_shared(span.address, span.len) {
+                    if span.deallocate && loans::is_loan(span.address) {
+                        span.adopted = true;
+                        *memory = Ok(Some(Region::borrowed(span.address, span.len).of_task()));
+                    } else if span.deallocate && memory::is_shared(span.address, span.len) {
                         span.adopted = true;
                         // SAFETY: memory of `vm_allocate`, which the caller gives up; it is mapped writable.
-                        *memory = Ok(Some(unsafe { Region::adopt(span.address, span.len) }));
+                        *memory = Ok(Some(unsafe { Region::adopt(span.address, span.len) }.of_task()));
                     } else {
                         // SAFETY: the caller says that it may be read.
                         *memory = unsafe { Region::snapshot(span.address, span.len) }.map(Some);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::loans::{self, Loan, Pool};
 use super::message::Charge;
 use super::reuse::{ReusedGuard, reused};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -43,11 +44,15 @@ pub(super) struct Region {
     len: usize,
     /// What it takes of what its sender may have here.
     charge: Option<Charge>,
+    /// It is the task's memory still: a message is being made of it, and until the message has it, it stays where it is.
+    of_task: bool,
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
-        unmap(self.address, self.len);
+        if !self.of_task {
+            unmap(self.address, self.len);
+        }
     }
 }
 
@@ -64,7 +69,7 @@ impl Region {
             )
         };
         let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
-        Ok(Self { address, len, charge: None })
+        Ok(Self { address, len, charge: None, of_task: false })
     }
 
     /// Memory that holds anything, to be filled: such as was used before, if there is some. What lies behind the last byte is zero.
@@ -72,7 +77,7 @@ impl Region {
         let size = page_ceil(len);
         let found = reused().take(size);
         let mut region = match found {
-            Some(address) => Self { address, len, charge: None },
+            Some(address) => Self { address, len, charge: None, of_task: false },
             None => {
                 let region = Self::zeroed(len)?;
                 // SAFETY: mapped just now; the advice changes no byte. It spares most of the page faults, where the system follows it.
@@ -85,11 +90,41 @@ impl Region {
         Ok(region)
     }
 
+    /// The same memory, which stays the task's until [`taken`](Self::taken).
+    pub(super) fn of_task(self) -> Self {
+        let mut region = self;
+        region.of_task = true;
+        region
+    }
+
+    /// The same memory, as that of a message that has been accepted.
+    pub(super) fn taken(self) -> Self {
+        let mut region = self;
+        region.of_task = false;
+        region
+    }
+
     /// The same memory, counted until it is given to the task.
     pub(super) fn charged(self, charge: Charge) -> Self {
         let mut region = self;
         region.charge = Some(charge);
         region
+    }
+
+    /// A loan, which goes back to its pool with the value.
+    pub(super) fn borrowed(address: usize, len: usize) -> Self {
+        Self { address, len, charge: None, of_task: false }
+    }
+
+    /// Makes a loan of a pool of what is one. The value is used up then.
+    pub(super) fn lend_from(self, pool: &Pool) -> Result<Loan, Self> {
+        match pool.send(self.address, self.len) {
+            Some(loan) => {
+                core::mem::forget(self);
+                Ok(loan)
+            }
+            None => Err(self),
+        }
     }
 
     /// A copy of `len` bytes at `address`.
@@ -118,7 +153,7 @@ impl Region {
                 unsafe { core::ptr::write_bytes(from as *mut u8, 0, to - from) };
             }
         }
-        Self { address, len, charge: None }
+        Self { address, len, charge: None, of_task: false }
     }
 
     /// A copy of bytes that are in private memory already.
@@ -153,7 +188,7 @@ impl Region {
             )
         };
         let address = mapped.map_err(|_| MemoryError::Exhausted)? as usize;
-        let mut region = Self { address, len, charge: None };
+        let mut region = Self { address, len, charge: None, of_task: false };
         let slack = page_ceil(len) - len;
         // A peer may have left something behind the last byte it speaks of; the slack must read as zero.
         if slack > 0 && size as u64 > len as u64 {
@@ -182,7 +217,8 @@ impl Region {
             return Ok(fd);
         }
         // Somebody else has it mapped: a copy goes.
-        let mut copy = Self::zeroed(len).map_err(|_| Self { address: 0, len: 0, charge: None })?;
+        let mut copy =
+            Self::zeroed(len).map_err(|_| Self { address: 0, len: 0, charge: None, of_task: false })?;
         read_file(&fd, copy.as_mut_slice());
         memfd_of(copy.as_slice()).map_err(|_| copy)
     }
@@ -279,7 +315,7 @@ pub(super) fn unmap(address: usize, len: usize) {
         return;
     }
     let (start, end) = (page_floor(address), page_ceil(address.saturating_add(len)));
-    if reused().give_back(start, end - start) {
+    if loans::give_back(start) || reused().give_back(start, end - start) {
         return;
     }
     shared().retain(|&at, (size, _)| at + *size <= start || at >= end);

@@ -11,7 +11,7 @@
 //! | `space`, `port`, `message`, `request`, `slab` | the state |
 //! | `draft`, `copyin`, `queue`, `copyout` | a message's way: read, take rights, queue, give rights |
 //! | `simple`, `rows`, `lane`, `room` | the short way of messages that carry nothing but bytes, one by one and many at a time |
-//! | `memory`, `reuse`, `pieces`, `fileport` | out-of-line memory, used again; sent in pieces; files |
+//! | `memory`, `reuse`, `pieces`, `loans`, `fileport` | out-of-line memory, used again; sent in pieces; lent; files |
 //! | `recycle` | buffers used again |
 //! | `bias`, `barrier`, `hash`, `clock` | the lock, barriers, hashing, the machine's time |
 //! | `readiness` | descriptors that tell of messages |
@@ -37,6 +37,7 @@ mod inheritance;
 mod kernel;
 mod lane;
 mod link;
+mod loans;
 mod members;
 mod memory;
 mod message;
@@ -70,6 +71,7 @@ use super::types::*;
 pub(super) use clock::machine_time;
 pub(super) use error_string::mach_error_string;
 use kernel::Kernel;
+pub(super) use loans::{loan_allocate, loan_allow, loan_offer};
 use memory::{MemoryError, Region};
 pub(super) use pieces::send_gathered;
 pub(super) use rows::{receive_row, send_at_once};

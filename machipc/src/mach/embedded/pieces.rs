@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::draft::{Descriptor, Draft};
 use super::link::pieces::{LEAST, MESSAGE_MAX, Progress, Source, Way};
 use super::link::simple::Kind;
+use super::loans;
 use super::memory;
 use super::poll::Poller;
 use super::recycle;
@@ -48,7 +49,9 @@ impl Draft {
             msgh_local_port: self.local,
             ..Default::default()
         };
-        let fits = span.len >= LEAST && self.bytes.len() <= MESSAGE_MAX && Kind::of(&header).is_some();
+        let lent = span.deallocate && loans::is_loan(span.address);
+        let fits =
+            !lent && span.len >= LEAST && self.bytes.len() <= MESSAGE_MAX && Kind::of(&header).is_some();
         fits.then_some(span.len)
     }
 

@@ -98,6 +98,8 @@ pub(super) struct Port {
     pub(super) escrow: Option<Escrow>,
     /// Kept for a right to another process's port that a declared name stands for.
     pub(super) declared: Option<Box<Declared>>,
+    /// Who sends to it may lend memory.
+    pub(super) borrows: bool,
     /// This task has it under a declared name: senders are told of each message that is received.
     pub(super) tells: bool,
     /// What tells the port from all others, once a right to it has crossed a link; processes that own or owned it; who has said, without
@@ -143,6 +145,7 @@ impl Port {
             credits: 0,
             escrow: None,
             declared: None,
+            borrows: false,
             tells: false,
             mark: None,
             owners: Vec::new(),

@@ -12,6 +12,7 @@ use super::draft::Draft;
 use super::fork;
 use super::kernel::Kernel;
 use super::link::handshake;
+use super::loans;
 use super::memory;
 use super::message::{Message, Right, Sender};
 use super::poll::Poller;
@@ -93,6 +94,7 @@ pub(super) struct Held {
     kernel: Guard<'static, Kernel>,
     _bootstrap: MutexGuard<'static, ()>,
     memory: memory::Held,
+    loans: loans::Held,
     names: bootstrap::Held,
     buffers: recycle::Held,
 }
@@ -102,9 +104,10 @@ impl Held {
     pub(super) fn abandon(mut self) {
         TASK.store(core::ptr::null_mut(), Ordering::Release);
         self.memory.abandon();
+        self.loans.abandon();
         self.names.abandon();
         // Destroying messages takes these locks again.
-        drop((self.memory, self.names, self.buffers));
+        drop((self.memory, self.loans, self.names, self.buffers));
         let kernel = core::mem::replace(&mut *self.kernel, Kernel::new());
         drop(kernel);
         if let Some(poller) = self.task.poller() {
@@ -133,6 +136,7 @@ impl Task {
             kernel,
             _bootstrap: held,
             memory: memory::hold(),
+            loans: loans::hold(),
             names: bootstrap::hold(),
             buffers: recycle::hold(),
         }

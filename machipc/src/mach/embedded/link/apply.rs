@@ -4,14 +4,15 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::super::kernel::{Doomed, Kernel};
+use super::super::loans::Loan;
 use super::super::memory::{MemoryError, Region};
 use super::super::message::{Carried, Charge, Item, Message, Right, Sender};
 use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
 use super::frame::{
-    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, MESSAGE, MOVE, PIECE,
-    ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
+    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, MESSAGE,
+    MOVE, PIECE, ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{
     Breach, Export, FD_COST, Frame, HELD_MAX, Halt, ITEM_COST, Identity, Memory, NO_IDENTITY, Parted,
@@ -78,6 +79,11 @@ impl Kernel {
                 Frame::Received { export } => self.apply_received(id, export)?,
                 Frame::Pieces { len } => self.apply_pieces(id, len)?,
                 Frame::Taken { bytes } => self.apply_taken(id, bytes)?,
+                Frame::Offer { export } => {
+                    let pool = fds.take()?;
+                    self.apply_offer(id, export, pool)?;
+                }
+                Frame::Accept => self.apply_accept(id)?,
                 Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
                 Frame::Revoked { export, count } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
@@ -428,13 +434,17 @@ impl Kernel {
                 }
                 Ok((Item::Ports { carried, disposition: option as u8 }, count, 16))
             }
-            ITEM_BYTES | ITEM_MEMFD | ITEM_PIECES => {
+            ITEM_BYTES | ITEM_MEMFD | ITEM_PIECES | ITEM_LOAN => {
                 let len = reader.word().ok_or(Breach)? as usize;
                 let (kind, copy) = (option as u8, (option >> 8) as u8);
                 if (kind != MACH_MSG_OOL_DESCRIPTOR && kind != MACH_MSG_OOL_VOLATILE_DESCRIPTOR) || copy > 1 {
                     return Err(Breach);
                 }
                 let region = match tag {
+                    ITEM_LOAN => {
+                        let block = reader.word().ok_or(Breach)?;
+                        Ok(self.take_loan(id, Loan { block, len: len as u32 })?)
+                    }
                     ITEM_PIECES => {
                         let came = self.links.get_mut(id).ok_or(Breach)?.pieces.take(len)?;
                         came.region.map(|region| region.charged(came.charge)).ok_or(MemoryError::Exhausted)

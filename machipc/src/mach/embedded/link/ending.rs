@@ -47,6 +47,9 @@ impl Kernel {
     pub(in super::super) fn close_link(&mut self, id: u32) {
         let Some(mut link) = self.links.remove(id) else { return };
         self.forget_socket(&link.socket);
+        for pool in link.lends.iter().map(|lender| &lender.pool).chain(&link.borrows) {
+            pool.close();
+        }
         let imported: Vec<PortId> = link.imports.into_values().chain(link.onces.into_values()).collect();
         // Held meanwhile: the death of one may use up the last right to another.
         for &port in &imported {

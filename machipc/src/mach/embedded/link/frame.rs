@@ -35,6 +35,8 @@ pub(super) const ROW: u8 = 20;
 pub(super) const PIECES: u8 = 21;
 pub(super) const PIECE: u8 = 22;
 pub(super) const TAKEN: u8 = 23;
+pub(super) const OFFER: u8 = 24;
+pub(super) const ACCEPT: u8 = 25;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -54,6 +56,7 @@ pub(super) const ITEM_BYTES: u32 = 3;
 pub(super) const ITEM_MEMFD: u32 = 4;
 pub(super) const ITEM_PORTS: u32 = 5;
 pub(super) const ITEM_PIECES: u32 = 6;
+pub(super) const ITEM_LOAN: u32 = 7;
 
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,10 @@ pub(in super::super) enum Frame {
     Pieces { len: u32 },
     /// So many bytes that came in pieces take no memory of the reader's any more.
     Taken { bytes: u32 },
+    /// The descriptor is a pool of memory, for loans to who trusts the senders to that port.
+    Offer { export: u32 },
+    /// The reader's pool has been mapped.
+    Accept,
 }
 
 impl Frame {
@@ -123,6 +130,8 @@ impl Frame {
             Frame::Received { export } => (RECEIVED, 0, export, 0, none),
             Frame::Pieces { len } => (PIECES, 0, 0, len, none),
             Frame::Taken { bytes } => (TAKEN, 0, 0, bytes, none),
+            Frame::Offer { export } => (OFFER, 1, export, 0, none),
+            Frame::Accept => (ACCEPT, 0, 0, 0, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD | REDIRECT) { 44 } else { 8 };
         let mut bytes = [0; 52];
@@ -164,6 +173,8 @@ impl Frame {
             RECEIVED => Frame::Received { export },
             PIECES => Frame::Pieces { len: count },
             TAKEN => Frame::Taken { bytes: count },
+            OFFER => Frame::Offer { export },
+            ACCEPT => Frame::Accept,
             _ => return None,
         })
     }

@@ -12,6 +12,7 @@ mod handover;
 pub(super) mod handshake;
 mod identity;
 mod introductions;
+mod lending;
 mod mapping;
 mod moves;
 pub(super) mod pieces;
@@ -39,6 +40,7 @@ pub(super) use transmit::introduction_pair;
 
 use super::hash::Keyed;
 use super::kernel::{Doomed, Kernel};
+use super::loans::{Lender, Pool};
 use super::message::{Right, Sender};
 use super::port::PortId;
 use super::recycle;
@@ -195,6 +197,9 @@ pub(super) struct Link {
     thirds: VecDeque<Identity>,
     waiting: VecDeque<Waiting>,
     pieces: Pieces,
+    /// The pool from which this side lends to the peer, and the one from which the peer does.
+    lends: Option<Lender>,
+    borrows: Option<Arc<Pool>>,
     /// Where frames end whose descriptors went through the socket, as positions in the ring: what the reader has passed it has taken.
     fds_sent: VecDeque<u32>,
     /// Ports whose senders wait for room in the ring.
@@ -514,6 +519,8 @@ impl Kernel {
             thirds: VecDeque::new(),
             waiting: VecDeque::new(),
             pieces: Pieces::default(),
+            lends: None,
+            borrows: None,
             fds_sent: VecDeque::new(),
             stalled: Vec::new(),
             queued: 0,

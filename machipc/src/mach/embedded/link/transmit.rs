@@ -10,8 +10,8 @@ use super::super::message::{Carried, Item, Message, Right, Sender};
 use super::super::port::{Home, PortId};
 use super::super::recycle;
 use super::frame::{
-    self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, MESSAGE,
-    MESSAGE_HEAD, TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
+    self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS,
+    MESSAGE, MESSAGE_HEAD, TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::ring::CAPACITY;
 use super::{Export, Frame, Halt, Introduced, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
@@ -120,6 +120,11 @@ impl Kernel {
             }
             Item::Memory { region, kind, copy } => {
                 let options = u32::from(kind) | u32::from(copy) << 8;
+                let region = match region.map(|region| self.lend(id, region)) {
+                    Some(Ok(loan)) => return words(out, &[ITEM_LOAN, options, loan.len, loan.block]),
+                    Some(Err(region)) => Some(region),
+                    None => None,
+                };
                 let len = region.as_ref().map_or(0, |region| region.len());
                 let large = len > INLINE_MEMORY || *inline + len > INLINE_TOTAL;
                 let region = match region {
