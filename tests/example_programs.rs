@@ -6,6 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use typed_support::unique;
 
+#[path = "../examples/kv.rs"]
+#[allow(dead_code, reason = "the program starts its host differently")]
+mod kv;
 #[path = "../examples/trait_kv.rs"]
 #[allow(dead_code, missing_docs, reason = "the program starts its host differently")]
 mod trait_kv;
@@ -21,6 +24,7 @@ const ROLE: &str = "MACHIPC_TEST_EXAMPLE";
 fn host() {
     let Ok(role) = std::env::var(ROLE) else { return };
     match role.split_once(' ').expect("an example and a name") {
+        ("kv", name) => kv::serve(name).expect("the example"),
         ("trait_kv", name) => trait_kv::serve(name).expect("the example"),
         ("watch", name) => watch::serve(name).expect("the example"),
         (other, _) => panic!("no example {other}"),
@@ -41,6 +45,12 @@ fn start(example: &str, name: &str) -> Started {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "host", "--nocapture"]).env(ROLE, format!("{example} {name}"));
     Started(command.stdout(Stdio::null()).spawn().expect("a second process"))
+}
+
+#[test]
+fn kv() {
+    let name = unique("kv");
+    kv::ask(&name, &mut start("kv", &name).0).expect("the example");
 }
 
 #[test]

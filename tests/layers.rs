@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
         "error",
         "family",
         "host",
+        "interceptor",
         "logger",
         "macros",
         "registry",

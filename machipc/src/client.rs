@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use crate::driver::{Driver, Expected};
 use crate::error::{Error, Own, SendError};
 use crate::host::Core;
+use crate::interceptor::{Chain, Interceptor, MessageInfo, Side, Watch};
 use crate::logger::{Log, LogLevel, Logger};
 use crate::message::{EncodeError, MachMessage};
 use crate::port::{
@@ -74,6 +75,7 @@ pub struct Client<M: MachMessage + 'static> {
     log: Option<Log>,
     /// How much memory is shared with a host that is trusted.
     shares: Option<(Trust, usize)>,
+    interceptors: Option<Chain>,
 }
 
 /// The way to the host.
@@ -189,6 +191,15 @@ impl<M: MachMessage + 'static> Client<M> {
         Self { log: Some(log), ..self.clone() }
     }
 
+    /// The same client, with `interceptor` called around each message that it sends, after those that were added before.
+    ///
+    /// For a call it is over when the answer is there; for the messages of a [batch](Self::batch) when they are put in. Items of streams, and
+    /// the question whether both sides have the same definition, are no messages of the client's.
+    #[must_use]
+    pub fn with_interceptor(&self, interceptor: impl Interceptor) -> Self {
+        Self { interceptors: Some(Chain::and(self.interceptors.as_ref(), interceptor)), ..self.clone() }
+    }
+
     /// How long each message and call may wait; `None` is for ever.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline
@@ -223,10 +234,58 @@ impl<M: MachMessage + 'static> Client<M> {
     #[inline]
     pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         // Apart and inlined, so that the message reaches the handler without being copied at every step.
-        if let (Link::Local(core), None, None) = (&self.link, &self.log, self.inherited()) {
+        if let (Link::Local(core), None, None, None) =
+            (&self.link, &self.log, &self.interceptors, self.inherited())
+        {
             return core.call(message).map_err(|refused| SendError::new(refused.0, refused.1));
         }
+        if self.interceptors.is_some() {
+            return self.send_watched(message);
+        }
         self.send_and_trace(message)
+    }
+
+    #[cold]
+    fn send_watched<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        let watch = match self.watch(message.message_id(), false) {
+            Ok(watch) => watch,
+            Err(error) => return Err(SendError::new(message, error)),
+        };
+        let entered = watch.as_deref().map(Watch::enter);
+        let sent = self.send_and_trace(message);
+        drop(entered);
+        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
+        sent
+    }
+
+    /// Asks the interceptors, if there are any, whether a message may be sent.
+    #[inline]
+    fn watch(&self, id: i32, request: bool) -> Result<Option<Box<Watch>>, Error> {
+        let Some(chain) = &self.interceptors else { return Ok(None) };
+        let message = MessageInfo {
+            side: Side::Client,
+            endpoint: self.endpoint.clone(),
+            id,
+            name: M::message_name(id),
+            peer: None,
+            size: 0,
+            request,
+            local: self.is_local(),
+        };
+        chain.begin(message).map(Some).map_err(|denial| Error::Denied {
+            endpoint: self.endpoint.to_string(),
+            reason: denial.to_string(),
+        })
+    }
+
+    /// Has a request sent whose answer is waited for here, if it may be.
+    fn watched<R>(&self, id: i32, ask: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+        let Some(watch) = self.watch(id, true)? else { return ask() };
+        let entered = watch.enter();
+        let answer = ask();
+        drop(entered);
+        Watch::finish(Some(watch), answer.as_ref());
+        answer
     }
 
     /// Collects one-way messages to be sent together: see [`Batch`].
@@ -346,22 +405,26 @@ impl<M: MachMessage + 'static> Client<M> {
             Link::Local(core) => self.call_local(core, request, limit),
             Link::Port(connection) => {
                 let message = request(Reply::wanted(limit.at));
-                self.call_port(connection, &message, limit, limit.fresh()).map_err(Failed::into_error)
+                self.watched(message.message_id(), || {
+                    self.call_port(connection, &message, limit, limit.fresh()).map_err(Failed::into_error)
+                })
             }
             Link::Renewable(renewable) => {
                 let message = request(Reply::wanted(limit.at));
-                let answer = self.with_living(renewable, limit.deadline(), |connection| {
-                    match self.call_port(connection, &message, limit, limit.deadline()) {
-                        Ok(answer) => Ok(Ok(answer)),
-                        Err(Failed::Before(error)) => Err(error),
-                        // It has not run, and the port will be gone in a moment.
-                        Err(Failed::After(Error::HostStopping { endpoint })) => {
-                            Err(Error::HostDied { endpoint })
+                self.watched(message.message_id(), || {
+                    let answer = self.with_living(renewable, limit.deadline(), |connection| {
+                        match self.call_port(connection, &message, limit, limit.deadline()) {
+                            Ok(answer) => Ok(Ok(answer)),
+                            Err(Failed::Before(error)) => Err(error),
+                            // It has not run, and the port will be gone in a moment.
+                            Err(Failed::After(Error::HostStopping { endpoint })) => {
+                                Err(Error::HostDied { endpoint })
+                            }
+                            Err(Failed::After(error)) => Ok(Err(error)),
                         }
-                        Err(Failed::After(error)) => Ok(Err(error)),
-                    }
-                });
-                answer.unwrap_or_else(Err)
+                    });
+                    answer.unwrap_or_else(Err)
+                })
             }
         }
     }
@@ -402,10 +465,17 @@ impl<M: MachMessage + 'static> Client<M> {
         };
         match &self.link {
             Link::Local(core) => self.start_local(core, request, limit, Driver::of_process),
-            Link::Port(connection) => start(connection, &request(Reply::wanted(limit.at))),
+            Link::Port(connection) => {
+                let message = request(Reply::wanted(limit.at));
+                let watch = self.watch(message.message_id(), true)?;
+                PendingReply::watched(start(connection, &message), watch)
+            }
             Link::Renewable(renewable) => {
                 let message = request(Reply::wanted(limit.at));
-                self.with_living(renewable, limit.deadline(), |connection| start(connection, &message))
+                let watch = self.watch(message.message_id(), true)?;
+                let started =
+                    self.with_living(renewable, limit.deadline(), |connection| start(connection, &message));
+                PendingReply::watched(started, watch)
             }
         }
     }
@@ -429,6 +499,7 @@ impl<M: MachMessage + 'static> Client<M> {
             fingerprint: M::fingerprint(),
             log: None,
             shares: None,
+            interceptors: None,
         }
     }
 
@@ -514,12 +585,19 @@ impl<M: MachMessage + 'static> Client<M> {
         driver: GetDriver,
     ) -> Result<PendingReply<T>, Error> {
         let slot = Arc::new(Slot::new());
-        self.ask_local(core, &slot, request, limit)?;
-        PendingReply::local(slot, self.call_until(limit, driver))
+        let watch = self.ask_local(core, &slot, request, limit)?;
+        PendingReply::watched(PendingReply::local(slot, self.call_until(limit, driver)), watch)
     }
 
     fn call_until(&self, limit: Limit, driver: GetDriver) -> Call {
-        Call { endpoint: self.endpoint.clone(), limit, own: Own::of::<M>(), log: self.log.clone(), driver }
+        Call {
+            endpoint: self.endpoint.clone(),
+            limit,
+            own: Own::of::<M>(),
+            log: self.log.clone(),
+            watch: None,
+            driver,
+        }
     }
 
     fn call_port<T: ReplyValue>(
@@ -562,15 +640,17 @@ impl<M: MachMessage + 'static> Client<M> {
         limit: Limit,
     ) -> Result<T, Error> {
         let slot = Slot::fresh();
-        self.ask_local(core, &slot, request, limit)?;
+        let watch = self.ask_local(core, &slot, request, limit)?;
         let answer = slot.take(limit.at);
         Slot::keep(slot);
-        match answer {
+        let answer = match answer {
             Some(Answer::Value(value)) => Ok(value),
             Some(Answer::Dropped) => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
             Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, limit),
             None => Err(limit.too_late(&self.endpoint)),
-        }
+        };
+        Watch::finish(watch, answer.as_ref());
+        answer
     }
 
     /// Calls the handler with a request whose answer comes to the slot.
@@ -580,12 +660,22 @@ impl<M: MachMessage + 'static> Client<M> {
         slot: &Arc<Slot<Answer<T>>>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         limit: Limit,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Box<Watch>>, Error> {
         let message = request(Reply::local(slot.clone(), limit.at));
         if Arc::strong_count(slot) == 1 {
             return Err(self.encode_error(REPLY_NOT_HELD));
         }
-        core.ask(message, limit.at).map_err(|refused| refused.1)
+        let watch = self.watch(message.message_id(), true)?;
+        let entered = watch.as_deref().map(Watch::enter);
+        let asked = core.ask(message, limit.at).map_err(|refused| refused.1);
+        drop(entered);
+        match asked {
+            Ok(()) => Ok(watch),
+            Err(error) => {
+                Watch::finish::<()>(watch, Err(&error));
+                Err(error)
+            }
+        }
     }
 
     /// Waits for the answer to a call whose reply has left this process.
@@ -669,6 +759,7 @@ impl<M: MachMessage + 'static> Clone for Client<M> {
             fingerprint: self.fingerprint,
             log: self.log.clone(),
             shares: self.shares,
+            interceptors: self.interceptors.clone(),
         }
     }
 }

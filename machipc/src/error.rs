@@ -128,13 +128,13 @@ pub enum Error {
         reason: String,
     },
 
-    /// The host's peer policy does not admit this process.
-    #[error(
-        "the host of {endpoint:?} does not serve this process: its peer policy decides (`HostBuilder::peers`)"
-    )]
+    /// The host's peer policy does not admit this process, or an [interceptor](crate::Interceptor) on either side the message.
+    #[error("the message to {endpoint:?} is denied: {reason}")]
     Denied {
         /// Whose host it was.
         endpoint: String,
+        /// Who decides, or the interceptor's words.
+        reason: String,
     },
 
     /// The message cannot be put into bytes.
@@ -321,7 +321,7 @@ impl Error {
             | Self::Fingerprint { endpoint, .. }
             | Self::Unsupported { endpoint, .. }
             | Self::Rejected { endpoint, .. }
-            | Self::Denied { endpoint }
+            | Self::Denied { endpoint, .. }
             | Self::Encode { endpoint, .. }
             | Self::Decode { endpoint, .. }
             | Self::NotHanded { endpoint }

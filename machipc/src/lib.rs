@@ -103,6 +103,8 @@
 //! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A
 //!   call has one for everything, and what a handler calls waits no longer than its own caller, unless [`Client::detached`]. A host
 //!   that dies, or that drops a reply, ends the wait at once.
+//! - **Hooks around messages**: an [`Interceptor`] of a host or a client sees every message and what comes of it, and may deny it. [`Counters`],
+//!   [`Permission`] and [`Spans`] are ready made.
 //! - **In the same process** a client calls the handler with the value itself. See [`registry`].
 //! - **Old and new peers**: fields marked `#[mach(since = N)]` may be missing or unknown; everything else is covered by a fingerprint,
 //!   and a difference is an error, when a client connects, that says what differs.
@@ -154,6 +156,7 @@ mod endpoint;
 mod error;
 mod family;
 mod host;
+mod interceptor;
 mod logger;
 mod macros;
 mod reply;
@@ -168,6 +171,9 @@ pub use context::Context;
 pub use error::{CallError, Dialect, Error, SendError};
 pub use family::AwaitedClient;
 pub use host::{AsyncHandler, Ended, Host, HostBuilder, HostStats, PeerPolicy, Task};
+pub use interceptor::{
+    Counters, Denial, Interceptor, MessageCount, MessageInfo, Outcome, Permission, Reason, Side, Spans,
+};
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
 pub use macros::{MachMessage, endpoint, pod};
 pub use message::MachMessage;

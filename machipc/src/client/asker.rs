@@ -48,8 +48,11 @@ impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
         match &client.link {
             Link::Local(core) => {
                 let slot = Arc::new(Slot::new());
-                client.ask_local(core, &slot, request, limit)?;
-                (self.wait_here)(slot, client.call_until(limit, Driver::current))
+                let watch = client.ask_local(core, &slot, request, limit)?;
+                PendingReply::watched(
+                    (self.wait_here)(slot, client.call_until(limit, Driver::current)),
+                    watch,
+                )
             }
             Link::Port(_) | Link::Renewable(_) => {
                 let message = request(Reply::wanted(limit.at));
@@ -57,7 +60,8 @@ impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
                 let send = |connection: &Arc<_>| {
                     client.start_port(connection, &message, limit, Deadline::now(), &driver)
                 };
-                self.client.when_there_is_room(limit, send).await
+                let watch = client.watch(message.message_id(), true)?;
+                PendingReply::watched(self.client.when_there_is_room(limit, send).await, watch)
             }
         }
     }

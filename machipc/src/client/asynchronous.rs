@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Alarm, Driver};
 use crate::error::{Error, SendError};
+use crate::interceptor::{Interceptor, Watch};
 use crate::message::MachMessage;
 use crate::port::{Deadline, SendRight};
 use crate::reply::{Reply, ReplyValue};
@@ -108,6 +109,12 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Self(self.0.detached())
     }
 
+    /// The same client, with `interceptor` called around each message that it sends: see [`Client::with_interceptor`].
+    #[must_use]
+    pub fn with_interceptor(&self, interceptor: impl Interceptor) -> Self {
+        Self(self.0.with_interceptor(interceptor))
+    }
+
     /// The same client for blocking code.
     pub fn client(&self) -> &Client<M> {
         &self.0
@@ -122,6 +129,10 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         if let Link::Local(_) = &self.0.link {
             return self.0.send(message);
         }
+        let watch = match self.0.watch(message.message_id(), false) {
+            Ok(watch) => watch,
+            Err(error) => return Err(SendError::new(message, error)),
+        };
         let post = |connection: &Arc<_>| {
             self.0.post(connection, &message, Deadline::now(), Duration::ZERO).map_err(|error| match error {
                 Error::DeadlineExceeded { .. } => Unsent::NoRoom,
@@ -136,6 +147,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
             Ok(()) => "sent a message".to_owned(),
             Err(error) => format!("a message was not sent: {error}"),
         });
+        Watch::finish(watch, sent.as_ref());
         sent.map_err(|error| SendError::new(message, error))
     }
 

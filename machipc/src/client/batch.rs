@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, SendError};
+use crate::interceptor::Watch;
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::{OutgoingRow, Staged};
@@ -57,6 +58,25 @@ impl<M: MachMessage + 'static> Batch<M> {
         if let Link::Local(_) = self.client.link {
             return self.client.send(message);
         }
+        if self.client.interceptors.is_some() {
+            return self.put_watched(message);
+        }
+        self.put(message)
+    }
+
+    #[cold]
+    fn put_watched<'m>(&mut self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        let watch = match self.client.watch(message.message_id(), false) {
+            Ok(watch) => watch,
+            Err(error) => return Err(SendError::new(message, error)),
+        };
+        let sent = self.put(message);
+        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
+        sent
+    }
+
+    #[inline]
+    fn put<'m>(&mut self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         if self.row.is_full()
             && let Err(error) = self.flush()
         {
@@ -66,7 +86,7 @@ impl<M: MachMessage + 'static> Batch<M> {
         match self.row.stage(message.message_id(), fingerprint, |out| message.encode_payload(out)) {
             Ok(Staged::InRow) => Ok(()),
             Ok(Staged::Alone) => match self.flush() {
-                Ok(()) => self.client.send(message),
+                Ok(()) => self.client.send_and_trace(message),
                 Err(error) => Err(SendError::new(message, error)),
             },
             Err(source) => {

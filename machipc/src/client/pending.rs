@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Alarm, Driver, Expected, Watched, block_on, block_on_until};
 use crate::error::{Error, Own};
+use crate::interceptor::Watch;
 use crate::logger::{Log, LogLevel};
 use crate::port::Parcel;
 use crate::reply::wire::{self, Answered};
@@ -48,6 +49,8 @@ pub(super) struct Call {
     /// This side's message type.
     pub(super) own: Own,
     pub(super) log: Option<Log>,
+    /// Is told what comes of it.
+    pub(super) watch: Option<Box<Watch>>,
     /// What waits for the answer.
     pub(super) driver: GetDriver,
 }
@@ -71,6 +74,22 @@ enum State<T> {
 impl<T> PendingReply<T> {
     pub(super) fn through_port(expected: Expected, connection: Arc<Connection>, call: Call) -> Self {
         Self { state: State::Port(expected, connection), call }
+    }
+}
+
+impl<T> PendingReply<T> {
+    /// A call that was started, or not, with what watches it.
+    pub(super) fn watched(started: Result<Self, Error>, watch: Option<Box<Watch>>) -> Result<Self, Error> {
+        match started {
+            Ok(mut pending) => {
+                pending.call.watch = watch;
+                Ok(pending)
+            }
+            Err(error) => {
+                Watch::finish::<()>(watch, Err(&error));
+                Err(error)
+            }
+        }
     }
 }
 
@@ -150,6 +169,7 @@ impl<T: ReplyValue> PendingReply<T> {
                 Err(error) => log.line(LogLevel::Trace, format_args!("a call failed: {error}")),
             }
         }
+        Watch::finish(self.call.watch.take(), answer.as_ref());
         Poll::Ready(answer)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::context::{Context, Shared};
 use crate::error::Error;
+use crate::interceptor::{Chain, Interceptor};
 use crate::logger::{Log, LogLevel, Logger, TracingLogger};
 use crate::message::MachMessage;
 use crate::port::{ReceiveRight, Trust, bootstrap};
@@ -48,6 +49,7 @@ pub struct HostBuilder<M> {
     peers: PeerPolicy,
     logger: Arc<dyn Logger>,
     trust: Option<Trust>,
+    interceptors: Option<Chain>,
     manner: Manner,
     message: PhantomData<fn(M)>,
 }
@@ -74,6 +76,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
             peers: PeerPolicy::default(),
             logger: Arc::new(TracingLogger),
             trust: None,
+            interceptors: None,
             manner: Manner {
                 receive_buffer: None,
                 largest_message: LARGEST_MESSAGE,
@@ -163,6 +166,11 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
     /// Where the host writes what it has to say, instead of to `tracing`.
     pub fn logger(self, logger: impl Logger) -> Self {
         Self { logger: Arc::new(logger), ..self }
+    }
+
+    /// Has `interceptor` called around every message, after those that were added before.
+    pub fn intercept(self, interceptor: impl Interceptor) -> Self {
+        Self { interceptors: Some(Chain::and(self.interceptors.as_ref(), interceptor)), ..self }
     }
 
     /// Writes the number and the rate of handled messages at [`LogLevel::Info`], once an interval in which there were any.
@@ -303,7 +311,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
         let log = Log::new(self.logger, endpoint.clone());
         let largest = self.manner.largest_message;
         let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port), largest));
-        let core = Arc::new(Core::new(handler, shared, self.peers, own, self.threads));
+        let core = Arc::new(Core::new(handler, shared, self.peers, own, self.interceptors, self.threads));
         if core.is_callable() {
             registry::insert(name, port.name(), core.clone());
         }

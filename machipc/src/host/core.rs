@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use crate::context::{Context, Shared};
 use crate::error::{Dialect, Error};
+use crate::interceptor::{Chain, MessageInfo, Outcome, Side, Watch};
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::Sender;
 use crate::scope::Scope;
 
+use super::gate::UNWANTED_PEER;
 use super::policy::PeerPolicy;
-use super::stats::{Counters, HostStats};
+use super::stats::{Cause, Counters, HostStats};
 
 /// A handler of messages of type `M`, as a trait object.
 pub(crate) type Handler<M> = dyn for<'a, 'c> Fn(<M as MachMessage>::View<'a>, &'c Context) + Send + Sync;
@@ -27,6 +29,8 @@ pub(crate) struct Core<M: MachMessage + 'static> {
     /// This process, as its own messages show it.
     pub(super) own: Sender,
     pub(super) fingerprint: u64,
+    /// Asked about every message, if any.
+    pub(super) interceptors: Option<Chain>,
     /// What this side speaks, for peers that speak something else. Made with the first of them.
     dialect: OnceLock<Dialect>,
     /// The context of one-way messages on the short cut.
@@ -43,12 +47,14 @@ impl<M: MachMessage + 'static> Core<M> {
         shared: Arc<Shared>,
         policy: PeerPolicy,
         own: Sender,
+        interceptors: Option<Chain>,
         threads: usize,
     ) -> Self {
         Self {
             handler,
             policy,
             own,
+            interceptors,
             fingerprint: M::fingerprint(),
             dialect: OnceLock::new(),
             local: Context::new(shared.clone(), own, true),
@@ -65,6 +71,9 @@ impl<M: MachMessage + 'static> Core<M> {
         if !self.serves_itself() {
             return Err(self.refused(message));
         }
+        if self.interceptors.is_some() {
+            return self.call_watched(message, false, None);
+        }
         // As through the port: whoever sends a message on behalf of a request does not lend it its deadline.
         Scope::leave(|| self.handle(message, &self.local, &self.direct));
         Ok(())
@@ -79,15 +88,53 @@ impl<M: MachMessage + 'static> Core<M> {
         if !self.serves_itself() {
             return Err(self.refused(message));
         }
+        if self.interceptors.is_some() {
+            return self.call_watched(message, true, deadline);
+        }
         let scope = Scope { deadline };
         match deadline {
             None => scope.enter(|| self.handle(message, &self.local, &self.direct)),
             Some(_) => {
                 let context = self.local.with_deadline(deadline);
-                scope.enter(|| self.handle(message, &context, &self.direct));
+                scope.enter(|| self.handle(message, &context, &self.direct))
+            }
+        };
+        Ok(())
+    }
+
+    /// The rest of [`call`](Self::call) and [`ask`](Self::ask), with interceptors.
+    #[cold]
+    fn call_watched<'m>(
+        &self,
+        message: M::View<'m>,
+        request: bool,
+        deadline: Option<Instant>,
+    ) -> Result<(), Box<(M::View<'m>, Error)>> {
+        let Some(chain) = &self.interceptors else { return Ok(()) };
+        let id = message.message_id();
+        let info = MessageInfo {
+            side: Side::Host,
+            endpoint: self.endpoint(),
+            id,
+            name: M::message_name(id),
+            peer: Some(self.own),
+            size: 0,
+            request,
+            local: true,
+        };
+        match chain.begin(info) {
+            Ok(watch) => {
+                let context = self.local.with_deadline(deadline);
+                let handle = || self.handle_watched(message, &context, &self.direct, Some(watch));
+                Scope { deadline }.enter(handle);
+                Ok(())
+            }
+            Err(denial) => {
+                self.direct.count_refused(Cause::Denied);
+                let endpoint = self.shared.endpoint.to_string();
+                Err(Box::new((message, Error::Denied { endpoint, reason: denial.to_string() })))
             }
         }
-        Ok(())
     }
 
     #[inline(always)]
@@ -95,14 +142,36 @@ impl<M: MachMessage + 'static> Core<M> {
         !self.shared.is_stopping() && (!self.policy.is_closure() || self.admits(&self.own))
     }
 
-    /// Calls the handler. A panic in it ends here: it is logged and counted, and what the message carried has been dropped.
+    /// Calls the handler, and tells the interceptors that have let the message pass.
     #[inline(always)]
-    pub(super) fn handle(&self, message: M::View<'_>, context: &Context, counters: &Counters) {
-        let Some(handler) = &self.handler else { return };
+    pub(super) fn handle_watched(
+        &self,
+        message: M::View<'_>,
+        context: &Context,
+        counters: &Counters,
+        watch: Option<Box<Watch>>,
+    ) {
+        let Some(watch) = watch else {
+            self.handle(message, context, counters);
+            return;
+        };
+        let entered = watch.enter();
+        let well = self.handle(message, context, counters);
+        drop(entered);
+        watch.end(if well { &Outcome::Done } else { &Outcome::Panicked });
+    }
+
+    /// Calls the handler, and returns whether it has not panicked. A panic in it ends here: it is logged and counted, and what the message
+    /// carried has been dropped.
+    #[inline(always)]
+    fn handle(&self, message: M::View<'_>, context: &Context, counters: &Counters) -> bool {
+        let Some(handler) = &self.handler else { return true };
         // What a panic may leave half done is the handler's own, and it is `Sync`: it has to cope with that anyway.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| handler(message, context))) {
-            self.panicked(&*panic, counters);
+        let outcome = catch_unwind(AssertUnwindSafe(|| handler(message, context)));
+        if let Err(panic) = &outcome {
+            self.panicked(&**panic, counters);
         }
+        outcome.is_ok()
     }
 
     #[cold]
@@ -117,7 +186,7 @@ impl<M: MachMessage + 'static> Core<M> {
     fn refused<'m>(&self, message: M::View<'m>) -> Box<(M::View<'m>, Error)> {
         let endpoint = self.shared.endpoint.to_string();
         let error = match (self.shared.is_stopping(), self.shared.ending.is_shutdown()) {
-            (false, _) => Error::Denied { endpoint },
+            (false, _) => Error::Denied { endpoint, reason: UNWANTED_PEER.to_owned() },
             (true, false) => Error::HostDied { endpoint },
             (true, true) => Error::HostStopping { endpoint },
         };

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::interceptor::{MessageInfo, Outcome, Side, Watch};
 use crate::logger::LogLevel;
 use crate::message::{Decode, DecodeError, MachMessage};
 use crate::port::{MachError, Received};
@@ -22,21 +23,24 @@ pub(super) struct Gate<'h, M: MachMessage + 'static> {
     pub(super) complaints: &'h Mutex<Complaints>,
 }
 
+/// What the handler's caller gets of a message: with the time until which an answer is wanted, and what watches it, if anything does.
+pub(super) type Opened<V> = (V, Option<Instant>, Option<Box<Watch>>);
+
 impl<M: MachMessage + 'static> Gate<'_, M> {
     /// [`read`](Self::read), for who keeps the message for a while.
-    pub(super) fn open<'r>(&self, received: &'r Received<'_>) -> Option<(M::View<'r>, Option<Instant>)> {
+    pub(super) fn open<'r>(&self, received: &'r Received<'_>) -> Option<Opened<M::View<'r>>> {
         let mut opened = None;
-        self.read(received, |message, deadline| opened = Some((message, deadline)));
+        self.read(received, |message, deadline, watch| opened = Some((message, deadline, watch)));
         opened
     }
 
-    /// Reads a message and gives it to `then`, with the time until which an answer is wanted. What is not for the handler is dealt with. The
-    /// message is not returned: a function that returns it moves it, and a move right after it was made waits until it has reached the cache.
+    /// Reads a message and gives it to `then`, see [`Opened`]. What is not for the handler is dealt with. The message is not returned: a
+    /// function that returns it moves it, and a move right after it was made waits until it has reached the cache.
     #[inline]
     pub(super) fn read<'r>(
         &self,
         received: &'r Received<'_>,
-        then: impl FnOnce(M::View<'r>, Option<Instant>),
+        then: impl FnOnce(M::View<'r>, Option<Instant>, Option<Box<Watch>>),
     ) {
         let sender = received.sent_by();
         if sender.is_kernel() {
@@ -44,7 +48,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             return;
         }
         if !self.core.admits(sender) {
-            self.refuse(received, Cause::Denied, &"the peer policy does not admit it");
+            self.refuse(received, Cause::Denied, &UNWANTED_PEER);
             return;
         }
         if received.reply_is_dead() {
@@ -56,6 +60,13 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         if id == wire::COMPARE_ID {
             self.compare(received);
             return;
+        }
+        let mut watch = None;
+        if let Some(chain) = &self.core.interceptors {
+            match chain.begin(self.describe(received)) {
+                Ok(begun) => watch = Some(begun),
+                Err(denial) => return self.refuse(received, Cause::Denied, &denial),
+            }
         }
         let name = std::any::type_name::<M>();
         let mut failed = None;
@@ -76,9 +87,12 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
                 }
                 if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     self.late(message);
+                    if let Some(watch) = watch.take() {
+                        watch.end(&Outcome::Refused(&"nobody waits for the answer any more"));
+                    }
                     return;
                 }
-                then(message, deadline);
+                then(message, deadline, watch.take());
             });
             if let Err(error) = decoded {
                 decoding.end();
@@ -91,6 +105,24 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         }
         if let Some(error) = failed {
             self.refuse(received, cause_of(&error), &error);
+            if let Some(watch) = watch {
+                watch.end(&Outcome::Refused(&error));
+            }
+        }
+    }
+
+    /// A message as interceptors see it.
+    #[cold]
+    fn describe(&self, received: &Received<'_>) -> MessageInfo {
+        MessageInfo {
+            side: Side::Host,
+            endpoint: self.core.endpoint(),
+            id: received.id(),
+            name: M::message_name(received.id()),
+            peer: Some(received.sender()),
+            size: received.size(),
+            request: received.wants_reply(),
+            local: false,
         }
     }
 
@@ -128,7 +160,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         let Some(right) = received.take_reply().or_else(salvaged) else { return };
         let refusal = match cause {
             Cause::Foreign => Refusal::foreign(self.core.dialect().clone()),
-            Cause::Denied => Refusal::new(Why::Denied, String::new()),
+            Cause::Denied => Refusal::new(Why::Denied, reason.to_string()),
             Cause::Unsupported => match reason.to_string() {
                 // Not of something inside it: the client knows what the message is called.
                 text if text == DecodeError::unknown_variant(id).to_string() => {
@@ -171,6 +203,9 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         complaints.sum_up(&self.core.shared.log);
     }
 }
+
+/// Why a process is not served, to it and to the log.
+pub(super) const UNWANTED_PEER: &str = "its host's peer policy decides whom it serves (`HostBuilder::peers`)";
 
 fn cause_of(error: &DecodeError) -> Cause {
     if error.fingerprints().is_some() {

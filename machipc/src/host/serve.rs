@@ -87,14 +87,16 @@ pub(super) fn serve<M: MachMessage + 'static>(
                     && !shared.is_stopping()
                 {
                     let wants_reply = received.wants_reply();
-                    gate.read(received, |message, deadline| {
+                    gate.read(received, |message, deadline, watch| {
                         counters.count_handled();
                         context.set_message(received.sent_by(), deadline);
                         if wants_reply {
                             let scope = Scope { deadline };
-                            outbox.lend(|| scope.enter(|| core.handle(message, &context, counters)));
+                            outbox.lend(|| {
+                                scope.enter(|| core.handle_watched(message, &context, counters, watch))
+                            });
                         } else {
-                            core.handle(message, &context, counters);
+                            core.handle_watched(message, &context, counters, watch);
                         }
                     });
                     pace.message();
@@ -121,10 +123,10 @@ pub(super) fn serve<M: MachMessage + 'static>(
     }
     while let Some(mut parcel) = shared.ending.next() {
         let Some(received) = parcel.open() else { continue };
-        gate.read(&received, |message, deadline| {
+        gate.read(&received, |message, deadline, watch| {
             counters.count_handled();
             context.set_message(received.sent_by(), deadline);
-            (Scope { deadline }).enter(|| core.handle(message, &context, counters));
+            (Scope { deadline }).enter(|| core.handle_watched(message, &context, counters, watch));
         });
     }
     if let Some(throughput) = &mut throughput {

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use crate::context::{Context, Shared};
+use crate::interceptor::{Outcome, Watch};
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::{MessageBuffer, Parcel, ReceiveRight};
@@ -195,25 +196,32 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
         let mut context = Context::new(self.core.shared.clone(), self.core.own, false);
         {
             let Some(received) = parcel.open() else { return };
-            let Some((message, deadline)) = gate.open(&received) else { return };
+            let Some((message, deadline, watch)) = gate.open(&received) else { return };
             gate.counters.count_task();
             context.set_message(received.sent_by(), deadline);
             let scope = Scope { deadline };
             // As in a host with threads: a panic in the handler ends here. A closure may panic before there is a future.
-            let begun =
-                catch_unwind(AssertUnwindSafe(|| scope.enter(|| self.handler.handle(message, &context))));
+            let begun = {
+                let _entered = watch.as_deref().map(Watch::enter);
+                catch_unwind(AssertUnwindSafe(|| scope.enter(|| self.handler.handle(message, &context))))
+            };
             let handled = match begun {
                 Ok(handling) => {
                     let mut handling = pin!(handling);
-                    let polled =
-                        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
+                    let polled = poll_fn(|cx| {
+                        let _entered = watch.as_deref().map(Watch::enter);
+                        match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
                             Ok(poll) => poll.map(Ok),
                             Err(panic) => Poll::Ready(Err(panic)),
-                        });
+                        }
+                    });
                     scope.follow(polled).await
                 }
                 Err(panic) => Err(panic),
             };
+            if let Some(watch) = watch {
+                watch.end(if handled.is_ok() { &Outcome::Done } else { &Outcome::Panicked });
+            }
             if let Err(panic) = handled {
                 gate.counters.count_panic();
                 let words = words_of(&*panic);

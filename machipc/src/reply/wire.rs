@@ -170,7 +170,7 @@ fn read_refusal(received: &Received<'_>, endpoint: &str, ours: Own) -> Result<Op
             let unknown = (fingerprint & NO_SUCH_MESSAGE != 0).then_some(fingerprint as u32 as i32);
             Error::Unsupported { endpoint, message: unknown.and_then(ours.message_name), reason }
         }
-        why if why == Why::Denied as u32 => Error::Denied { endpoint },
+        why if why == Why::Denied as u32 => Error::Denied { endpoint, reason },
         why if why == Why::Stopping as u32 => Error::HostStopping { endpoint },
         _ => Error::Rejected { endpoint, reason },
     }))

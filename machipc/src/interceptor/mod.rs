@@ -1,0 +1,216 @@
+//! Hooks around every message, on either side.
+
+mod counters;
+mod permission;
+mod spans;
+mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::port::Sender;
+
+pub use counters::{Counters, MessageCount};
+pub use permission::Permission;
+pub use spans::Spans;
+pub(crate) use watch::{Chain, Watch};
+
+/// A hook around every message of a host ([`HostBuilder::intercept`](crate::HostBuilder::intercept)) or of a client
+/// ([`Client::with_interceptor`](crate::Client::with_interceptor)): one-way messages and calls, blocking and asynchronous, through the port and on
+/// the short cut.
+///
+/// For each message [`before`](Self::before) is called, and once it has let the message pass, [`after`](Self::after), exactly once. Several
+/// interceptors are asked in the order in which they were added, and told in the opposite order; one that denies a message is the last
+/// to be asked. They run on the thread that handles or sends the message, on several at once: what takes long holds it up. A panic in one
+/// ends there: in `before` it denies the message.
+///
+/// Ready made: [`Counters`], [`Permission`], [`Spans`]. Hosts and clients without interceptors pay one comparison a message.
+///
+/// ```no_run
+/// use machipc::{Context, Denial, Host, Interceptor, MessageInfo, Outcome};
+/// use std::time::Duration;
+///
+/// struct Slow(Duration);
+///
+/// impl Interceptor for Slow {
+///     fn after(&self, message: &MessageInfo, outcome: &Outcome<'_>, took: Duration) {
+///         if took > self.0 {
+///             eprintln!("{} of {}: {outcome} after {took:?}", message.name().unwrap_or("a message"), message.endpoint());
+///         }
+///     }
+/// }
+///
+/// let host = Host::<String>::builder()
+///     .name("com.example.echo")
+///     .intercept(Slow(Duration::from_millis(10)))
+///     .bind(|text: String, _: &Context| println!("{text}"))?;
+/// # Ok::<(), machipc::Error>(())
+/// ```
+pub trait Interceptor: Send + Sync + 'static {
+    /// Lets a message pass, or denies it: to the handler at a host, to the host at a client.
+    ///
+    /// A host has not looked into the message yet. It counts a denial ([`HostStats::denied`](crate::HostStats)), writes about it, and gives a
+    /// caller [`Error::Denied`] with the reason; a client that is denied gets the same error from its own side.
+    fn before(&self, message: &MessageInfo) -> Result<(), Denial> {
+        let _ = message;
+        Ok(())
+    }
+
+    /// The span in which the message is handled or sent: a host enters it around the handler, wherever that runs. By default none.
+    fn span(&self, message: &MessageInfo) -> tracing::Span {
+        let _ = message;
+        tracing::Span::none()
+    }
+
+    /// What came of a message that has passed, `took` after that. Called inside this interceptor's [`span`](Self::span).
+    fn after(&self, message: &MessageInfo, outcome: &Outcome<'_>, took: Duration) {
+        let _ = (message, outcome, took);
+    }
+}
+
+/// What an [`Interceptor`] gets to know about a message.
+#[derive(Debug, Clone)]
+pub struct MessageInfo {
+    pub(crate) side: Side,
+    pub(crate) endpoint: Arc<str>,
+    pub(crate) id: i32,
+    pub(crate) name: Option<&'static str>,
+    pub(crate) peer: Option<Sender>,
+    pub(crate) size: usize,
+    pub(crate) request: bool,
+    pub(crate) local: bool,
+}
+
+/// On which side of a message an [`Interceptor`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The message was received, and is handled or refused.
+    Host,
+    /// The message is sent.
+    Client,
+}
+
+impl MessageInfo {
+    /// On which side the interceptor is.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// The endpoint's name, or `(unnamed)`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The message's `msgh_id`: which variant of the endpoint it is. At a host it may be any number, as the peer wrote it.
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// The name of the endpoint's variant; `None` for plain messages, and for an id that the endpoint does not have.
+    pub fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// The process that sent the message, as the kernel vouches for it; `None` at a client.
+    pub fn peer(&self) -> Option<&Sender> {
+        self.peer.as_ref()
+    }
+
+    /// How many bytes the message has in the host's receive buffer, without memory out of line. 0 on the short cut, where it is not put into
+    /// bytes, and at a client, where it is not yet.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether somebody waits for an answer.
+    pub fn is_request(&self) -> bool {
+        self.request
+    }
+
+    /// Whether the message takes the [short cut](crate::registry) inside the process.
+    pub fn is_local(&self) -> bool {
+        self.local
+    }
+}
+
+/// What came of a message.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// At a host the handler has returned; whether it has answered is its own affair. At a client the message is in the host's queue, or
+    /// the answer is there.
+    Done,
+    /// The handler panicked.
+    Panicked,
+    /// The host has not given the message to the handler, for this reason. [`HostStats`](crate::HostStats) counts the kinds.
+    Refused(&'a dyn Reason),
+    /// The client got this error.
+    Failed(&'a Error),
+    /// The future of the handler, of the sending or of the answer was dropped before it was ready.
+    Cancelled,
+}
+
+/// Words that can be shown.
+pub trait Reason: fmt::Display + fmt::Debug {}
+
+impl<T: fmt::Display + fmt::Debug> Reason for T {}
+
+impl Outcome<'_> {
+    /// Whether all went well.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Panicked => f.write_str("the handler panicked"),
+            Self::Refused(reason) => write!(f, "refused: {reason}"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+/// Why an [`Interceptor`] does not let a message pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    reason: String,
+}
+
+impl Denial {
+    /// A denial with the words that the caller gets to read.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+
+    /// The words.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// Shared ones, for instance [`Counters`] that are read while they count.
+impl<I: Interceptor + ?Sized> Interceptor for Arc<I> {
+    fn before(&self, message: &MessageInfo) -> Result<(), Denial> {
+        (**self).before(message)
+    }
+
+    fn span(&self, message: &MessageInfo) -> tracing::Span {
+        (**self).span(message)
+    }
+
+    fn after(&self, message: &MessageInfo, outcome: &Outcome<'_>, took: Duration) {
+        (**self).after(message, outcome, took);
+    }
+}
