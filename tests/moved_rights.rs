@@ -460,7 +460,6 @@ fn a_port_moves_through_one_who_sends_to_it() {
 }
 
 #[test]
-#[ignore = "known defect: in one run of ten the borrower's right stalls; run it with `--ignored`"]
 fn rights_are_lent_while_their_port_moves() {
     in_private("rights_are_lent_while_their_port_moves", || {
         let service = bootstrap::check_in::<Estate>("lent.end").expect("free");
