@@ -91,7 +91,8 @@ fn files_in(directory: &Path) -> Vec<String> {
 
 fn this_program(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("own path"));
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    // Whoever runs an ignored test wants its second processes to run it, too.
+    command.args(["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"]);
     command
 }
 
