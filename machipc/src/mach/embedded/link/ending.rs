@@ -15,6 +15,7 @@ impl Link {
             && self.onces.is_empty()
             && self.parted.is_empty()
             && self.waiting.is_empty()
+            && self.pause.is_none()
             && !self.unidentified
     }
 }

@@ -37,7 +37,7 @@ fn join(mark: Mark, (pid, nonce): Owner) -> Identity {
     identity
 }
 
-fn split(identity: &Identity) -> Option<(Mark, Owner)> {
+pub(super) fn split(identity: &Identity) -> Option<(Mark, Owner)> {
     let (mark, rest) = identity.split_first_chunk::<16>()?;
     let (pid, nonce) = rest.split_first_chunk::<4>()?;
     let owner = (u32::from_le_bytes(*pid), nonce.try_into().ok()?);

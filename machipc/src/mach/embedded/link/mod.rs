@@ -15,6 +15,7 @@ mod introductions;
 mod lending;
 mod mapping;
 mod moves;
+mod pause;
 pub(super) mod pieces;
 mod pressure;
 mod ring;
@@ -30,7 +31,7 @@ use std::collections::{HashMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) use frame::Frame;
 pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
@@ -48,6 +49,7 @@ use super::services::is_trusted;
 use super::slab::Slab;
 use frame::{ASSIGNED, FRAME_MAX, HEAD};
 use handshake::{Nonce, Welcome};
+use pause::{PATIENCE, Pause};
 use pieces::Pieces;
 use table::SCANNED;
 
@@ -208,6 +210,10 @@ pub(super) struct Link {
     queued: u64,
     flushed: u64,
     partial: Option<Partial>,
+    /// Its next frame, which is `partial`, waits for what another link is about to tell.
+    pause: Option<Pause>,
+    /// How much longer other links wait for what this one has to tell.
+    patience: Duration,
     /// Memory for the next row that does not go straight to its receiver: a row is larger than the messages for which buffers are recycled.
     row: Vec<u8>,
     /// Descriptors that came ahead of their frames; `None` for one that this process had no room for.
@@ -526,6 +532,8 @@ impl Kernel {
             queued: 0,
             flushed: 0,
             partial: None,
+            pause: None,
+            patience: PATIENCE,
             row: Vec::new(),
             fds: VecDeque::new(),
             active: true,
@@ -602,6 +610,9 @@ impl Kernel {
         for index in 0..self.links.slots.len() {
             let Some(id) = self.links.id_at(index) else { continue };
             self.flush_link(id);
+            if self.links.is_paused(id) {
+                self.drain_link(id);
+            }
         }
         self.redirect_the_rest();
     }
@@ -666,7 +677,12 @@ impl Kernel {
         let next = if known { link.next_frame() } else { Err(Breach) };
         let applied = match next {
             Ok(None) => return false,
-            Ok(Some((kind, body, fds))) => self.apply(id, kind, body, fds),
+            Ok(Some((kind, mut body, fds))) => {
+                if self.pause(id, kind, &mut body) {
+                    return false;
+                }
+                self.apply(id, kind, body, fds)
+            }
             Err(breach) => Err(breach),
         };
         let sound = applied.is_ok();
@@ -695,10 +711,13 @@ impl Kernel {
             self.drain_link(id);
             return;
         }
-        for sibling in self.links.links_to_peer_of(id) {
-            self.drain_last(sibling);
+        let mut links = self.links.links_to_peer_of(id);
+        links.push(id);
+        links.iter().for_each(|&link| self.drain_last(link));
+        if read == Ok(false) && links.iter().any(|&link| self.links.is_paused(link)) {
+            // Not all that the peer sent has been taken. The socket goes on to tell that it has gone.
+            return;
         }
-        self.drain_last(id);
         self.doomed.push(Doomed::Link(id));
     }
 

@@ -207,7 +207,7 @@ impl Links {
         self.slots
             .iter()
             .filter_map(|(_, link)| link.as_ref())
-            .any(|link| !link.waiting.is_empty() || !link.stalled.is_empty())
+            .any(|link| !link.waiting.is_empty() || !link.stalled.is_empty() || link.pause.is_some())
             || !self.unredirected.is_empty()
     }
 
