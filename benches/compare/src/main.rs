@@ -116,7 +116,9 @@ impl Options {
     }
 
     fn wants_system(&self, name: &str) -> bool {
-        self.system.is_empty() || name == "machipc" || self.system.iter().any(|word| name.contains(word))
+        self.system.is_empty()
+            || name.starts_with("machipc")
+            || self.system.iter().any(|word| name.contains(word))
     }
 }
 

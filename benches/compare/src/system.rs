@@ -101,9 +101,10 @@ impl Job {
 pub fn all() -> Vec<Box<dyn System>> {
     use systems::*;
     vec![
-        Box::new(machipc::Machipc { waiting: Waiting::SpinsThenSleeps }),
-        Box::new(machipc::Machipc { waiting: Waiting::Polls }),
-        Box::new(machipc::Machipc { waiting: Waiting::Sleeps }),
+        Box::new(machipc::Machipc { waiting: Waiting::SpinsThenSleeps, trusts: false }),
+        Box::new(machipc::Machipc { waiting: Waiting::Polls, trusts: false }),
+        Box::new(machipc::Machipc { waiting: Waiting::Sleeps, trusts: false }),
+        Box::new(machipc::Machipc { waiting: Waiting::SpinsThenSleeps, trusts: true }),
         #[cfg(feature = "iceoryx2")]
         Box::new(iceoryx2::Iceoryx2 { waiting: Waiting::Polls }),
         #[cfg(feature = "iceoryx2")]

@@ -55,7 +55,7 @@ impl System for Iceoryx2 {
         let bell = self.notifier(&node, job, "messages")?;
         loop {
             match job.work.fill {
-                Fill::Copied => {
+                Fill::Copied | Fill::Batched => {
                     let Some(message) = outbox.next()? else { return Ok(()) };
                     publisher.loan_slice_uninit(message.len())?.write_from_slice(message).send()?;
                 }
