@@ -137,7 +137,7 @@ fn the_prefix() {
     let error = |bytes: &[u8]| Prefix::parse(bytes).unwrap_err().to_string();
     assert!(error(&prefix.to_bytes()[..15]).contains("16 bytes wanted, 15 left"));
     for (index, byte, part) in
-        [(0, 0, "starts with 0x7000, not 0x706d"), (2, 9, "version 9"), (3, 3, "unknown flags 0x03")]
+        [(0, 0, "starts with 0x7000, not 0x706d"), (2, 9, "version 9"), (3, 5, "unknown flags 0x05")]
     {
         let mut bytes = prefix.to_bytes();
         bytes[index] = byte;

@@ -4,7 +4,7 @@
 mod port_support;
 
 use machipc::mach;
-use machipc::message::{MachMessage, Prefix};
+use machipc::message::{MachMessage, Prefix, TraceContext};
 use machipc::port::{
     Deadline, MessageBuffer, Notification, OolBuffer, Outgoing, ReceiveRight, RightArray, SendOnceRight,
     SendRight,
@@ -427,4 +427,40 @@ fn arbitrary_bytes_are_refused() {
         }
         assert_eq!(send_refs(other.name()), 0);
     });
+}
+
+#[test]
+fn a_trace_context_that_is_cut_short() {
+    for len in [0, 4, TraceContext::WIRE_SIZE - 4] {
+        refused::<u32>("ends inside its trace context", |to, _| {
+            let prefix = Prefix::new(4, u32::fingerprint(), Prefix::TRACED).unwrap();
+            ByHand::with_prefix(to, vec![], prefix, &vec![1; len])
+        });
+    }
+    refused::<u32>("a payload of 4 bytes, 0 came", |to, _| {
+        let prefix = Prefix::new(4, u32::fingerprint(), Prefix::TRACED).unwrap();
+        ByHand::with_prefix(to, vec![], prefix, &[1; TraceContext::WIRE_SIZE])
+    });
+}
+
+#[test]
+fn a_trace_context_that_is_invalid_is_none() {
+    let _alone = alone();
+    let trace = TraceContext::start(true);
+    let mut wires = vec![(trace.to_wire(), Some(trace)), ([0; 32], None), ([0xff; 32], None)];
+    for zeroes in [0..16, 16..24] {
+        let mut wire = trace.to_wire();
+        wire[zeroes].fill(0);
+        wires.push((wire, None));
+    }
+    let port = ReceiveRight::<u32>::new().unwrap();
+    let to = port.make_send().unwrap();
+    let mut buffer = MessageBuffer::new();
+    for (wire, wanted) in wires {
+        let prefix = Prefix::new(4, u32::fingerprint(), Prefix::TRACED).unwrap();
+        let payload: Vec<u8> = wire.into_iter().chain(7u32.to_le_bytes()).collect();
+        ByHand::with_prefix(to.name(), vec![], prefix, &payload).sent();
+        let received = port.receive(&mut buffer, Deadline::now()).unwrap();
+        assert_eq!((received.trace(), received.decode::<u32>().unwrap()), (wanted, 7));
+    }
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, Own, SendError};
 use crate::host::Core;
 use crate::interceptor::{Chain, Interceptor, MessageInfo, Side, Watch};
 use crate::logger::{Log, LogLevel, Logger};
-use crate::message::{EncodeError, MachMessage};
+use crate::message::{EncodeError, MachMessage, TraceContext};
 use crate::port::{
     Deadline, MachError, MessageBuffer, OolBuffer, Outgoing, ReceiveRight, SendRight, Trust, bootstrap,
 };
@@ -233,6 +233,14 @@ impl<M: MachMessage + 'static> Client<M> {
     /// refuses of one-way messages is in its log and its [`stats`](crate::Host::stats).
     #[inline]
     pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        if Scope::is_traced() {
+            return Scope::of_message().enter(|| self.send_in_scope(message));
+        }
+        self.send_in_scope(message)
+    }
+
+    #[inline(always)]
+    fn send_in_scope<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         // Apart and inlined, so that the message reaches the handler without being copied at every step.
         if let (Link::Local(core), None, None, None) =
             (&self.link, &self.log, &self.interceptors, self.inherited())
@@ -271,6 +279,7 @@ impl<M: MachMessage + 'static> Client<M> {
             size: 0,
             request,
             local: self.is_local(),
+            trace: TraceContext::current(),
         };
         chain.begin(message).map(Some).map_err(|denial| Error::Denied {
             endpoint: self.endpoint.to_string(),
@@ -388,7 +397,8 @@ impl<M: MachMessage + 'static> Client<M> {
     /// message with: [`Error::Fingerprint`], [`Error::Unsupported`], [`Error::Denied`], [`Error::Rejected`];
     /// [`Error::Encode`], also when the message does not hold the reply.
     pub fn call<'m, T: ReplyValue>(&self, request: impl FnOnce(Reply<T>) -> M::View<'m>) -> Result<T, Error> {
-        let answer = self.limit().and_then(|limit| self.call_within(limit, request));
+        let call = || self.limit().and_then(|limit| self.call_within(limit, request));
+        let answer = if Scope::is_traced() { Scope::of_message().enter(call) } else { call() };
         self.trace(|| match &answer {
             Ok(_) => "a call was answered".to_owned(),
             Err(error) => format!("a call failed: {error}"),
@@ -450,6 +460,16 @@ impl<M: MachMessage + 'static> Client<M> {
     /// [`Error::DeadlineExceeded`] when the queue stayed full, [`Error::HostDied`], [`Error::Encode`]; [`Error::Thread`] and
     /// [`Error::Mach`] when what waits for answers could not be started. The other errors of [`call`](Self::call) come with the answer.
     pub fn start<'m, T: ReplyValue>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+    ) -> Result<PendingReply<T>, Error> {
+        if Scope::is_traced() {
+            return Scope::of_message().enter(|| self.start_in_scope(request));
+        }
+        self.start_in_scope(request)
+    }
+
+    fn start_in_scope<'m, T: ReplyValue>(
         &self,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<PendingReply<T>, Error> {
@@ -707,7 +727,8 @@ impl<M: MachMessage + 'static> Client<M> {
         buffer: &'m mut MessageBuffer,
         message: &'m M::View<'_>,
     ) -> Result<Outgoing<'m>, Error> {
-        Outgoing::encode(buffer, message.message_id(), self.fingerprint, |out| message.encode_payload(out))
+        let (id, trace) = (message.message_id(), TraceContext::current());
+        Outgoing::encode_traced(buffer, id, self.fingerprint, trace, |out| message.encode_payload(out))
             .map_err(|source| Error::Encode { endpoint: self.endpoint.to_string(), source })
     }
 

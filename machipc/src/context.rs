@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::host::{Ended, Ending, wake};
 use crate::logger::{Log, LogLevel};
+use crate::message::TraceContext;
 use crate::port::{ReceiveRight, Sender};
 use crate::registry;
 use crate::scope::Scope;
@@ -24,6 +25,7 @@ pub struct Context {
     shared: Arc<Shared>,
     peer: Sender,
     deadline: Option<Instant>,
+    trace: Option<TraceContext>,
     local: bool,
 }
 
@@ -56,6 +58,12 @@ impl Context {
         self.deadline
     }
 
+    /// The trace that the message belongs to, as its sender says, and its step in it. Messages that the handler sends belong to the same
+    /// trace.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace
+    }
+
     /// Whether the message took the short cut inside this process: the handler runs on the sender's thread.
     pub fn is_local(&self) -> bool {
         self.local
@@ -83,7 +91,7 @@ impl Context {
     /// # Ok::<(), machipc::Error>(())
     /// ```
     pub fn scope<R>(&self, work: impl FnOnce() -> R) -> R {
-        Scope { deadline: self.deadline }.enter(work)
+        Scope { deadline: self.deadline, trace: self.trace }.enter(work)
     }
 
     /// [`scope`](Self::scope) for a future, wherever it is polled. The handlers of asynchronous hosts are such futures already; this is
@@ -103,7 +111,7 @@ impl Context {
     /// }
     /// ```
     pub fn scope_future<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        Scope { deadline: self.deadline }.follow(future)
+        Scope { deadline: self.deadline, trace: self.trace }.follow(future)
     }
 
     /// Asks the host to stop: it handles what its threads have in hand, and nothing after it. A
@@ -142,18 +150,20 @@ impl Context {
     }
 
     pub(crate) fn new(shared: Arc<Shared>, peer: Sender, local: bool) -> Self {
-        Self { shared, peer, deadline: None, local }
+        Self { shared, peer, deadline: None, trace: None, local }
     }
 
     /// The same context for another message.
-    pub(crate) fn set_message(&mut self, peer: &Sender, deadline: Option<Instant>) {
+    #[inline]
+    pub(crate) fn set_message(&mut self, peer: &Sender, scope: Scope) {
         self.peer = *peer;
-        self.deadline = deadline;
+        self.deadline = scope.deadline;
+        self.trace = scope.trace;
     }
 
-    /// The same sender and host, for a call with this deadline.
-    pub(crate) fn with_deadline(&self, deadline: Option<Instant>) -> Self {
-        Self { shared: self.shared.clone(), peer: self.peer, deadline, local: self.local }
+    /// The same sender and host, for a message with this scope.
+    pub(crate) fn with_scope(&self, scope: Scope) -> Self {
+        Self { deadline: scope.deadline, trace: scope.trace, ..self.clone() }
     }
 }
 

@@ -104,7 +104,7 @@
 //!   call has one for everything, and what a handler calls waits no longer than its own caller, unless [`Client::detached`]. A host
 //!   that dies, or that drops a reply, ends the wait at once.
 //! - **Hooks around messages**: an [`Interceptor`] of a host or a client sees every message and what comes of it, and may deny it. [`Counters`],
-//!   [`Permission`] and [`Spans`] are ready made.
+//!   [`Permission`] and [`Spans`] are ready made. A [`TraceContext`] goes along from process to process.
 //! - **In the same process** a client calls the handler with the value itself. See [`registry`].
 //! - **Old and new peers**: fields marked `#[mach(since = N)]` may be missing or unknown; everything else is covered by a fingerprint,
 //!   and a difference is an error, when a client connects, that says what differs.
@@ -176,7 +176,7 @@ pub use interceptor::{
 };
 pub use logger::{ConsoleLogger, LogLevel, LogRecord, Logger, TracingLogger};
 pub use macros::{MachMessage, endpoint, pod};
-pub use message::MachMessage;
+pub use message::{MachMessage, TraceContext, TraceParseError};
 pub use port::{OolBuffer, ReceiveRight, SendOnceRight, SendRight, Sender, Trust, Waiting};
 pub use reply::{Reply, ReplyValue};
 pub use stream::{AsyncSink, AsyncSource, Sink, Source, StreamError, stream, stream_with};

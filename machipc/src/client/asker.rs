@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::message::MachMessage;
 use crate::port::Deadline;
 use crate::reply::{Answer, Reply, ReplyValue, Slot};
+use crate::scope::Scope;
 
 use super::pending::{Call, PendingReply};
 use super::{AsyncClient, Link};
@@ -40,6 +41,16 @@ impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
 
     /// As [`AsyncClient::start`].
     pub async fn start<'m>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+    ) -> Result<PendingReply<T>, Error> {
+        if Scope::is_traced() {
+            return Scope::of_message().follow(self.start_in_scope(request)).await;
+        }
+        self.start_in_scope(request).await
+    }
+
+    async fn start_in_scope<'m>(
         &self,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<PendingReply<T>, Error> {

@@ -12,6 +12,7 @@ use crate::interceptor::{Interceptor, Watch};
 use crate::message::MachMessage;
 use crate::port::{Deadline, SendRight};
 use crate::reply::{Reply, ReplyValue};
+use crate::scope::Scope;
 
 use super::asker::Asker;
 use super::connection::Connection;
@@ -129,6 +130,13 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         if let Link::Local(_) = &self.0.link {
             return self.0.send(message);
         }
+        if Scope::is_traced() {
+            return Scope::of_message().follow(self.send_in_scope(message)).await;
+        }
+        self.send_in_scope(message).await
+    }
+
+    async fn send_in_scope<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         let watch = match self.0.watch(message.message_id(), false) {
             Ok(watch) => watch,
             Err(error) => return Err(SendError::new(message, error)),

@@ -7,6 +7,7 @@ use crate::interceptor::Watch;
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::{OutgoingRow, Staged};
+use crate::scope::Scope;
 use crate::scratch;
 
 use super::{Client, Link};
@@ -19,7 +20,7 @@ use super::{Client, Link};
 /// must not wait. A batch that is dropped is flushed, and what then goes wrong is only logged: `finish` says it.
 ///
 /// It is as if each had been sent by [`Client::send`]: in their order, each as one message of the host's queue limit, with the client's deadline for
-/// each flush. Messages of more than 2 KiB, and those that carry rights, files or memory, leave by themselves, behind what was put in before
+/// each flush. Messages of more than 2 KiB, those that carry rights, files or memory, and those of a [trace](crate::TraceContext) leave by themselves, behind what was put in before
 /// them. On the [short cut](crate::registry) nothing is collected: the handler is called at once. On Apple systems each message is
 /// one trap, as it is by itself.
 ///
@@ -57,6 +58,13 @@ impl<M: MachMessage + 'static> Batch<M> {
     pub fn send<'m>(&mut self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         if let Link::Local(_) = self.client.link {
             return self.client.send(message);
+        }
+        if Scope::is_traced() {
+            // It is larger than the others, and rare.
+            return match self.flush() {
+                Ok(()) => self.client.send(message),
+                Err(error) => Err(SendError::new(message, error)),
+            };
         }
         if self.client.interceptors.is_some() {
             return self.put_watched(message);

@@ -9,7 +9,7 @@ use crate::context::{Context, Shared};
 use crate::error::{Dialect, Error};
 use crate::interceptor::{Chain, MessageInfo, Outcome, Side, Watch};
 use crate::logger::LogLevel;
-use crate::message::MachMessage;
+use crate::message::{MachMessage, TraceContext};
 use crate::port::Sender;
 use crate::scope::Scope;
 
@@ -71,7 +71,7 @@ impl<M: MachMessage + 'static> Core<M> {
         if !self.serves_itself() {
             return Err(self.refused(message));
         }
-        if self.interceptors.is_some() {
+        if self.interceptors.is_some() || Scope::is_traced() {
             return self.call_watched(message, false, None);
         }
         // As through the port: whoever sends a message on behalf of a request does not lend it its deadline.
@@ -88,21 +88,21 @@ impl<M: MachMessage + 'static> Core<M> {
         if !self.serves_itself() {
             return Err(self.refused(message));
         }
-        if self.interceptors.is_some() {
+        if self.interceptors.is_some() || Scope::is_traced() {
             return self.call_watched(message, true, deadline);
         }
-        let scope = Scope { deadline };
+        let scope = Scope { deadline, trace: None };
         match deadline {
             None => scope.enter(|| self.handle(message, &self.local, &self.direct)),
             Some(_) => {
-                let context = self.local.with_deadline(deadline);
+                let context = self.local.with_scope(scope);
                 scope.enter(|| self.handle(message, &context, &self.direct))
             }
         };
         Ok(())
     }
 
-    /// The rest of [`call`](Self::call) and [`ask`](Self::ask), with interceptors.
+    /// The rest of [`call`](Self::call) and [`ask`](Self::ask), with interceptors or in a trace.
     #[cold]
     fn call_watched<'m>(
         &self,
@@ -110,31 +110,39 @@ impl<M: MachMessage + 'static> Core<M> {
         request: bool,
         deadline: Option<Instant>,
     ) -> Result<(), Box<(M::View<'m>, Error)>> {
-        let Some(chain) = &self.interceptors else { return Ok(()) };
-        let id = message.message_id();
-        let info = MessageInfo {
-            side: Side::Host,
-            endpoint: self.endpoint(),
-            id,
-            name: M::message_name(id),
-            peer: Some(self.own),
-            size: 0,
-            request,
-            local: true,
+        // The client has made it the message's own.
+        let scope = Scope { deadline, trace: TraceContext::current() };
+        let watch = match &self.interceptors {
+            Some(chain) => {
+                let id = message.message_id();
+                let info = MessageInfo {
+                    side: Side::Host,
+                    endpoint: self.endpoint(),
+                    id,
+                    name: M::message_name(id),
+                    peer: Some(self.own),
+                    size: 0,
+                    request,
+                    local: true,
+                    trace: scope.trace,
+                };
+                match chain.begin(info) {
+                    Ok(watch) => Some(watch),
+                    Err(denial) => {
+                        self.direct.count_refused(Cause::Denied);
+                        let endpoint = self.shared.endpoint.to_string();
+                        return Err(Box::new((
+                            message,
+                            Error::Denied { endpoint, reason: denial.to_string() },
+                        )));
+                    }
+                }
+            }
+            None => None,
         };
-        match chain.begin(info) {
-            Ok(watch) => {
-                let context = self.local.with_deadline(deadline);
-                let handle = || self.handle_watched(message, &context, &self.direct, Some(watch));
-                Scope { deadline }.enter(handle);
-                Ok(())
-            }
-            Err(denial) => {
-                self.direct.count_refused(Cause::Denied);
-                let endpoint = self.shared.endpoint.to_string();
-                Err(Box::new((message, Error::Denied { endpoint, reason: denial.to_string() })))
-            }
-        }
+        let context = self.local.with_scope(scope);
+        scope.enter(|| self.handle_watched(message, &context, &self.direct, watch));
+        Ok(())
     }
 
     #[inline(always)]

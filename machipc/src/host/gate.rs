@@ -123,6 +123,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             size: received.size(),
             request: received.wants_reply(),
             local: false,
+            trace: received.trace(),
         }
     }
 

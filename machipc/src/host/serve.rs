@@ -89,14 +89,15 @@ pub(super) fn serve<M: MachMessage + 'static>(
                     let wants_reply = received.wants_reply();
                     gate.read(received, |message, deadline, watch| {
                         counters.count_handled();
-                        context.set_message(received.sent_by(), deadline);
+                        let scope = Scope { deadline, trace: received.trace() };
+                        context.set_message(received.sent_by(), scope);
+                        let handle = || core.handle_watched(message, &context, counters, watch);
                         if wants_reply {
-                            let scope = Scope { deadline };
-                            outbox.lend(|| {
-                                scope.enter(|| core.handle_watched(message, &context, counters, watch))
-                            });
+                            outbox.lend(|| scope.enter(handle));
+                        } else if scope.trace.is_some() {
+                            scope.enter(handle);
                         } else {
-                            core.handle_watched(message, &context, counters, watch);
+                            handle();
                         }
                     });
                     pace.message();
@@ -125,8 +126,9 @@ pub(super) fn serve<M: MachMessage + 'static>(
         let Some(received) = parcel.open() else { continue };
         gate.read(&received, |message, deadline, watch| {
             counters.count_handled();
-            context.set_message(received.sent_by(), deadline);
-            (Scope { deadline }).enter(|| core.handle_watched(message, &context, counters, watch));
+            let scope = Scope { deadline, trace: received.trace() };
+            context.set_message(received.sent_by(), scope);
+            scope.enter(|| core.handle_watched(message, &context, counters, watch));
         });
     }
     if let Some(throughput) = &mut throughput {

@@ -198,8 +198,8 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
             let Some(received) = parcel.open() else { return };
             let Some((message, deadline, watch)) = gate.open(&received) else { return };
             gate.counters.count_task();
-            context.set_message(received.sent_by(), deadline);
-            let scope = Scope { deadline };
+            let scope = Scope { deadline, trace: received.trace() };
+            context.set_message(received.sent_by(), scope);
             // As in a host with threads: a panic in the handler ends here. A closure may panic before there is a future.
             let begun = {
                 let _entered = watch.as_deref().map(Watch::enter);

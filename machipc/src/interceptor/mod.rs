@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::message::TraceContext;
 use crate::port::Sender;
 
 pub use counters::{Counters, MessageCount};
@@ -81,6 +82,7 @@ pub struct MessageInfo {
     pub(crate) size: usize,
     pub(crate) request: bool,
     pub(crate) local: bool,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// On which side of a message an [`Interceptor`] is.
@@ -127,6 +129,11 @@ impl MessageInfo {
     /// Whether somebody waits for an answer.
     pub fn is_request(&self) -> bool {
         self.request
+    }
+
+    /// The trace that the message belongs to, and its step in it: as it was sent, or at a client as it is sent.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace
     }
 
     /// Whether the message takes the [short cut](crate::registry) inside the process.

@@ -12,7 +12,7 @@ use super::{Interceptor, MessageInfo, Outcome, Side};
 ///
 /// Spans are of level `DEBUG` and target `machipc::message`, and cost little where no subscriber wants them. Their fields are called as
 /// OpenTelemetry calls them, with dots: `rpc.system` (`machipc`), `rpc.service` (the endpoint), `rpc.method` (the variant), `otel.kind`, `peer.pid` and
-/// `message.size` at a host, and at the end `otel.status_code` with what went wrong in `error.message`.
+/// `message.size` at a host, `trace_id` and `span_id` where the message belongs to a [trace](crate::TraceContext) (both sides have the same two), and at the end `otel.status_code` with what went wrong in `error.message`.
 ///
 /// ```no_run
 /// # use machipc::{Context, Host, Spans};
@@ -27,6 +27,9 @@ pub struct Spans;
 impl Interceptor for Spans {
     fn span(&self, message: &MessageInfo) -> Span {
         let method = message.name().unwrap_or("message");
+        let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let trace_id = message.trace().map(|trace| hex(&trace.trace_id()));
+        let span_id = message.trace().map(|trace| hex(&trace.parent_id()));
         match message.side() {
             Side::Host => debug_span!(
                 target: "machipc::message",
@@ -37,6 +40,8 @@ impl Interceptor for Spans {
                 rpc.system = "machipc",
                 rpc.service = message.endpoint(),
                 rpc.method = method,
+                trace_id,
+                span_id,
                 peer.pid = message.peer().map(|peer| peer.pid()),
                 message.size = message.size(),
             ),
@@ -49,6 +54,8 @@ impl Interceptor for Spans {
                 rpc.system = "machipc",
                 rpc.service = message.endpoint(),
                 rpc.method = method,
+                trace_id,
+                span_id,
             ),
         }
     }

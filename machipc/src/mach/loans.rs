@@ -37,7 +37,7 @@ pub unsafe fn loan_offer(name: mach_port_name_t, size: vm_size_t) -> kern_return
 }
 
 /// Takes `size` bytes of the pool that is shared with the task behind a send right, and stores their address. They hold anything.
-/// They go into a message, or back with [`vm_deallocate`](fn@vm_deallocate).
+/// They go into a message, or back with [`vm_deallocate`](super::vm_deallocate).
 ///
 /// # Errors
 /// `KERN_FAILURE` where there is no pool, or it will never have so much room; `KERN_NO_SPACE` where it has not so much room now. Nothing tells

@@ -88,6 +88,7 @@ mod impls;
 mod pod;
 mod prefix;
 mod schema;
+mod trace;
 
 pub use attachment::{Attachment, AttachmentSource, MemoryCell, RightCell, RightKind};
 pub use buffer::AlignedBuffer;
@@ -99,6 +100,7 @@ pub use error::{DecodeError, EncodeError};
 pub use pod::Pod;
 pub use prefix::Prefix;
 pub use schema::{Differences, Schema};
+pub use trace::{TraceContext, TraceParseError};
 
 /// The id of every message that is not an endpoint's variant.
 pub const PLAIN_ID: i32 = 0x3000_0000;

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::{DecodeError, EncodeError};
+use super::{DecodeError, EncodeError, TraceContext};
 
 /// The sixteen bytes in front of every payload: what it is, how long, and of which types.
 ///
@@ -33,8 +33,10 @@ impl Prefix {
     pub const VERSION: u8 = 1;
     /// Flag: the payload is not behind the prefix but in the message's last descriptor, which is out-of-line memory.
     pub const OUT_OF_LINE: u8 = 1;
+    /// Flag: a [`TraceContext`] stands between the prefix and what follows it, see [`TraceContext::to_wire`].
+    pub const TRACED: u8 = 2;
 
-    /// The prefix of a payload of `payload_len` bytes. `flags` is 0 or [`OUT_OF_LINE`](Self::OUT_OF_LINE).
+    /// The prefix of a payload of `payload_len` bytes. `flags` are those below, or 0.
     ///
     /// Fails when the length does not fit 32 bits.
     #[inline]
@@ -73,7 +75,7 @@ impl Prefix {
                 Self::VERSION
             )));
         }
-        if prefix.flags & !Self::OUT_OF_LINE != 0 {
+        if prefix.flags & !(Self::OUT_OF_LINE | Self::TRACED) != 0 {
             return Err(DecodeError::new(format!("the message has unknown flags {:#04x}", prefix.flags)));
         }
         Ok(prefix)
@@ -83,6 +85,18 @@ impl Prefix {
     #[inline]
     pub fn to_bytes(&self) -> [u8; Self::SIZE] {
         zerocopy::transmute!(*self)
+    }
+
+    /// Whether a trace context follows the prefix.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.flags & Self::TRACED != 0
+    }
+
+    /// How many bytes there are before what follows, of the prefix itself and of the trace context.
+    #[inline]
+    pub fn front(&self) -> usize {
+        Self::SIZE + if self.is_traced() { TraceContext::WIRE_SIZE } else { 0 }
     }
 
     /// How many bytes the payload has.

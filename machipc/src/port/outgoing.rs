@@ -6,7 +6,7 @@ use core::ops::Range;
 use crate::mach;
 use crate::message::{
     AlignedBuffer, Attachment, EncodeError, Encoded, Encoder, Lent, MachMessage, Prefix, ReplyPort,
-    RightCell, RightKind,
+    RightCell, RightKind, TraceContext,
 };
 
 use super::{
@@ -43,8 +43,10 @@ use super::{
 #[must_use = "the message is not sent until `send`"]
 pub struct Outgoing<'m> {
     bytes: &'m mut AlignedBuffer,
-    /// Where the prefix is; the payload follows it.
+    /// Where the prefix is; the payload follows it, or the trace context and then the payload.
     prefix: usize,
+    /// Whether a trace context stands between prefix and payload.
+    traced: bool,
     /// Where the message is in the buffer, once it is built.
     message: Range<usize>,
     /// Where the payload ends, inside the message or, out of line, behind it.
@@ -93,17 +95,37 @@ impl<'m> Outgoing<'m> {
         fingerprint: u64,
         write: impl FnOnce(&mut Encoder<'m>) -> Result<(), EncodeError>,
     ) -> Result<Self, EncodeError> {
+        Self::encode_traced(buffer, id, fingerprint, None, write)
+    }
+
+    /// [`encode`](Self::encode), with the trace that the message belongs to, if any. It takes 32 bytes.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    #[inline(always)]
+    pub fn encode_traced(
+        buffer: &'m mut MessageBuffer,
+        id: i32,
+        fingerprint: u64,
+        trace: Option<TraceContext>,
+        write: impl FnOnce(&mut Encoder<'m>) -> Result<(), EncodeError>,
+    ) -> Result<Self, EncodeError> {
         let inline_limit = buffer.inline_limit();
-        buffer.bytes.set_len(PREFIX_AT + Prefix::SIZE);
+        let front = front(trace.is_some());
+        buffer.bytes.set_len(PREFIX_AT + front);
         let mut encoder = Encoder::lending(&mut buffer.bytes, inline_limit + 1);
         write(&mut encoder)?;
         let payload_len = encoder.len();
         let Encoded { buffer: bytes, start, attachments, reply, lent } = encoder.finish();
         let out_of_line = payload_len > inline_limit;
-        let flags = if out_of_line { Prefix::OUT_OF_LINE } else { 0 };
-        let prefix = start - Prefix::SIZE;
+        let mut flags = if out_of_line { Prefix::OUT_OF_LINE } else { 0 };
+        let prefix = start - front;
+        if let Some(trace) = trace {
+            flags |= Prefix::TRACED;
+            bytes.as_mut_bytes()[prefix + Prefix::SIZE..start].copy_from_slice(&trace.to_wire());
+        }
         let header = Prefix::new(payload_len, fingerprint, flags)?;
-        bytes.as_mut_bytes()[prefix..start].copy_from_slice(&header.to_bytes());
+        bytes.as_mut_bytes()[prefix..prefix + Prefix::SIZE].copy_from_slice(&header.to_bytes());
         check_attachments(&attachments)?;
         let (reply, reply_wanted) = match reply {
             ReplyPort::None => (Field::None, false),
@@ -114,6 +136,7 @@ impl<'m> Outgoing<'m> {
             payload_end: bytes.len(),
             bytes,
             prefix,
+            traced: trace.is_some(),
             message: 0..0,
             id,
             attachments,
@@ -169,16 +192,17 @@ impl<'m> Outgoing<'m> {
         if borrows || self.reply_wanted || !matches!(self.reply, Field::None) {
             return Err(self);
         }
-        let Self { prefix, payload_end, id, out_of_line, .. } = self;
-        Ok(Held { prefix, payload_end, id, out_of_line })
+        let Self { prefix, traced, payload_end, id, out_of_line, .. } = self;
+        Ok(Held { prefix, traced, payload_end, id, out_of_line })
     }
 
     /// The message that was held in `buffer`, which was not used since. It has no destination yet.
     pub(crate) fn resume(buffer: &'m mut MessageBuffer, held: Held) -> Self {
-        let Held { prefix, payload_end, id, out_of_line } = held;
+        let Held { prefix, traced, payload_end, id, out_of_line } = held;
         Self {
             bytes: &mut buffer.bytes,
             prefix,
+            traced,
             message: 0..0,
             payload_end,
             id,
@@ -383,7 +407,7 @@ impl<'m> Outgoing<'m> {
             }
             if self.out_of_line {
                 let payload = self.payload_end - self.prefix;
-                writer.put(&snapshot(&rest[Prefix::SIZE..payload]));
+                writer.put(&snapshot(&rest[front(self.traced)..payload]));
             }
         }
         writer.rest.fill(0);
@@ -421,7 +445,7 @@ impl<'m> Outgoing<'m> {
         let names_at = self.payload_end.next_multiple_of(4);
         self.bytes.set_len(names_at + names * size_of::<u32>());
         self.bytes.as_mut_bytes()[self.payload_end..names_at].fill(0);
-        let end = if self.out_of_line { self.prefix + Prefix::SIZE } else { names_at };
+        let end = if self.out_of_line { self.prefix + front(self.traced) } else { names_at };
         self.message = self.prefix - head..end;
         names_at
     }
@@ -437,11 +461,16 @@ impl<'m> Outgoing<'m> {
     }
 }
 
+/// How many bytes are in front of the payload, from the prefix on.
+const fn front(traced: bool) -> usize {
+    Prefix::SIZE + if traced { TraceContext::WIRE_SIZE } else { 0 }
+}
+
 impl fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
             .field("id", &format_args!("{:#x}", self.id))
-            .field("payload", &(self.payload_end - self.prefix - Prefix::SIZE))
+            .field("payload", &(self.payload_end - self.prefix - front(self.traced)))
             .field("attachments", &self.attachments.len())
             .finish_non_exhaustive()
     }
@@ -451,6 +480,7 @@ impl fmt::Debug for Outgoing<'_> {
 #[derive(Debug)]
 pub(crate) struct Held {
     prefix: usize,
+    traced: bool,
     payload_end: usize,
     id: i32,
     out_of_line: bool,

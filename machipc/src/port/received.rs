@@ -5,7 +5,9 @@ use core::fmt;
 use std::os::fd::OwnedFd;
 
 use crate::mach;
-use crate::message::{AttachmentSource, DecodeError, Decoder, MachMessage, MemoryCell, Prefix, RightKind};
+use crate::message::{
+    AttachmentSource, DecodeError, Decoder, MachMessage, MemoryCell, Prefix, RightKind, TraceContext,
+};
 
 use super::descriptor::{self, Descriptor};
 use super::send_right::{kind_name, release};
@@ -202,15 +204,31 @@ impl<'b> Received<'b> {
         }
     }
 
+    /// The trace that the message says it belongs to. What the sender got wrong there is as good as none.
+    #[inline]
+    pub fn trace(&self) -> Option<TraceContext> {
+        let bytes = self.framed();
+        let prefix = Prefix::parse(bytes).ok().filter(Prefix::is_traced)?;
+        TraceContext::from_wire(bytes.get(Prefix::SIZE..prefix.front())?.first_chunk()?)
+    }
+
+    /// The message from its prefix on.
+    #[inline]
+    fn framed(&self) -> &[u8] {
+        let head = self.head.borrow().len();
+        self.rest.get(head.next_multiple_of(16) - head..).unwrap_or_default()
+    }
+
     /// The payload, once the prefix agrees with what this side expects and with what came.
     fn payload(&self, name: &str, fingerprint: u64) -> Result<&[u8], DecodeError> {
-        let padding = self.head.borrow().len().next_multiple_of(16) - self.head.borrow().len();
-        let bytes = self.rest.get(padding..).unwrap_or_default();
+        let bytes = self.framed();
         let prefix = Prefix::parse(bytes)?;
         if prefix.fingerprint() != fingerprint {
             return Err(DecodeError::fingerprint_mismatch(name, fingerprint, prefix.fingerprint()));
         }
-        let inline = bytes.get(Prefix::SIZE..).unwrap_or_default();
+        let Some(inline) = bytes.get(prefix.front()..) else {
+            return Err(DecodeError::new("the message ends inside its trace context"));
+        };
         let len = prefix.payload_len();
         if !prefix.is_out_of_line() {
             // A message's size is a multiple of 4, so up to 3 bytes of padding may follow.
