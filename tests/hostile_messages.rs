@@ -366,7 +366,9 @@ fn a_host_is_unharmed_by_100_000_bad_messages() {
     assert!(refused > i64::from(MESSAGES) * 9 / 10, "most messages are bad: {before:?} {after:?}");
     assert!(after.logged > 0, "the host writes of it");
     assert_eq!((before.names, before.files), (after.names, after.files), "names and descriptors of the host");
-    assert!(after.resident - before.resident <= SLACK, "resident memory in KiB: {before:?} {after:?}");
+    // What is freed a sanitizer keeps.
+    let grown = if cfg!(machipc_sanitizer) { 0 } else { after.resident - before.resident };
+    assert!(grown <= SLACK, "resident memory in KiB: {before:?} {after:?}");
     println!(
         "{MESSAGES} bad messages: {refused} refused, {asked} of all answered with a refusal; before {before:?}, after {after:?}"
     );

@@ -132,26 +132,26 @@ fn an_array_of_rights() {
         names.fill(other);
         names[7] = mach::MACH_PORT_DEAD;
         names[8] = mach::MACH_PORT_NULL;
-        let array = Hand::Ports { address: names.leak().as_ptr().addr(), count: 2048, disposition: SEND };
-        ByHand::of::<SendRight<u32>>(to, vec![array], &0u32.to_le_bytes())
+        let array = Hand::Ports { address: names.as_ptr().addr(), count: 2048, disposition: SEND };
+        ByHand::of::<SendRight<u32>>(to, vec![array], &0u32.to_le_bytes()).keeping(names)
     });
     refused::<OolBuffer>("array of receive rights, memory wanted", |to, _| {
         let names: Vec<u32> = (0..100).map(|_| new_port()).collect();
-        let array = Hand::Ports { address: names.leak().as_ptr().addr(), count: 100, disposition: RECEIVE };
-        ByHand::of::<OolBuffer>(to, vec![array], &0u32.to_le_bytes())
+        let array = Hand::Ports { address: names.as_ptr().addr(), count: 100, disposition: RECEIVE };
+        ByHand::of::<OolBuffer>(to, vec![array], &0u32.to_le_bytes()).keeping(names)
     });
     refused::<RightArray<SendOnceRight<u32>>>(
         "array of send rights, array of send-once rights wanted",
         |to, other| {
-            let names: &'static [u32] = vec![other; 10].leak();
+            let names = vec![other; 10];
             let array = Hand::Ports { address: names.as_ptr().addr(), count: 10, disposition: SEND };
-            ByHand::of::<RightArray<SendOnceRight<u32>>>(to, vec![array], &0u32.to_le_bytes())
+            ByHand::of::<RightArray<SendOnceRight<u32>>>(to, vec![array], &0u32.to_le_bytes()).keeping(names)
         },
     );
     refused::<RightArray<SendRight<u32>>>("NULL", |to, other| {
-        let names: &'static [u32] = vec![other, other, mach::MACH_PORT_NULL].leak();
+        let names = vec![other, other, mach::MACH_PORT_NULL];
         let array = Hand::Ports { address: names.as_ptr().addr(), count: 3, disposition: SEND };
-        ByHand::of::<RightArray<SendRight<u32>>>(to, vec![array], &0u32.to_le_bytes())
+        ByHand::of::<RightArray<SendRight<u32>>>(to, vec![array], &0u32.to_le_bytes()).keeping(names)
     });
     refused::<RightArray<SendRight<u32>>>("is a send right, array of send rights wanted", |to, name| {
         let right = Hand::Port { name, disposition: SEND };

@@ -188,7 +188,8 @@ fn nothing_grows() {
         );
         for side in 0..2 {
             let grown = now[side].3.saturating_sub(before[side].3);
-            assert!(grown <= 1 << 20, "resident memory grew by {grown} bytes");
+            // What is freed a sanitizer keeps.
+            assert!(cfg!(machipc_sanitizer) || grown <= 1 << 20, "resident memory grew by {grown} bytes");
         }
         drop(second);
         assert!(bootstrap::look_up::<Traffic>("soak.receiver").is_err(), "the name is free");

@@ -203,7 +203,11 @@ fn a_slow_consumer_gets_all_in_order_and_holds_up_the_producer() {
     for (before, most) in before.into_iter().zip(most) {
         if let (Some(before), Some(most)) = (before, most) {
             println!("{count} items, {bytes} bytes, {before} bytes resident before, {most} at most");
-            assert!(most < before + GROWTH, "{before} bytes resident before, then {most}");
+            // What is freed a sanitizer keeps.
+            assert!(
+                cfg!(machipc_sanitizer) || most < before + GROWTH,
+                "{before} bytes resident before, then {most}"
+            );
         }
     }
     feed.close().unwrap();

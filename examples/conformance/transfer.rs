@@ -195,8 +195,10 @@ pub fn r_189_long_chain_of_queued_ports() -> Outcome {
         release(&[innermost])?;
         resident.extend(resident_bytes());
     }
-    // Where the system shows it: what the first chain took is used again by the others.
-    if let [first, _, last] = resident[..] {
+    // Where the system shows it: what the first chain took is used again by the others. A sanitizer keeps it to itself.
+    if let [first, _, last] = resident[..]
+        && !cfg!(machipc_sanitizer)
+    {
         let growth = last.saturating_sub(first);
         expect!(
             growth < 16 << 20,
