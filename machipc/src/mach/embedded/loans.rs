@@ -125,6 +125,11 @@ impl Pool {
         })
     }
 
+    /// Whether a loan begins at an address.
+    pub(super) fn lends(&self, address: usize) -> bool {
+        self.block_at(address).is_some_and(|block| self.word(block).load(Ordering::Relaxed) == USED)
+    }
+
     /// The loan at an address, which leaves this task with a message.
     pub(super) fn send(&self, address: usize, len: usize) -> Option<Loan> {
         let block = self.block_at(address)?;
@@ -232,10 +237,7 @@ pub(super) fn give_back(address: usize) -> bool {
 
 /// Whether a loan begins there.
 pub(super) fn is_loan(address: usize) -> bool {
-    let in_use = |pool: &Arc<Pool>| {
-        pool.block_at(address).is_some_and(|block| pool.word(block).load(Ordering::Relaxed) == USED)
-    };
-    address.is_multiple_of(BLOCK) && pools().iter().any(in_use)
+    address.is_multiple_of(BLOCK) && pools().iter().any(|pool| pool.lends(address))
 }
 
 /// Lets go of pools that are not used any more.

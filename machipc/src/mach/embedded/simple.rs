@@ -6,8 +6,8 @@ use super::room::Room;
 use super::task::{Task, awaited};
 use super::wait::Awaited;
 use crate::mach::{
-    MACH_MSG_SEND_MAX, MACH_SEND_NOTIFY, MACH_SEND_TIMEOUT, mach_msg_header_t, mach_msg_option_t,
-    mach_msg_size_t, mach_msg_timeout_t, mach_port_name_t,
+    MACH_MSG_SEND_MAX, MACH_MSGH_BITS_COMPLEX, MACH_SEND_NOTIFY, MACH_SEND_TIMEOUT, mach_msg_header_t,
+    mach_msg_option_t, mach_msg_size_t, mach_msg_timeout_t, mach_port_name_t,
 };
 
 const HEADER: usize = size_of::<mach_msg_header_t>();
@@ -41,10 +41,13 @@ impl Task {
         }
         // SAFETY: readable by the caller's word, and a header fits.
         let header = unsafe { message.read_unaligned() };
-        let Some(kind) = Kind::of(&header) else { return false };
+        let Some(kind) = Kind::of(&header).or_else(|| Kind::of_complex(&header)) else { return false };
         let body = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
+        if header.msgh_bits & MACH_MSGH_BITS_COMPLEX != 0 {
+            return kind == Kind::OneWay && self.with_lanes(|kernel| kernel.send_lent(&header, body));
+        }
         let waits = option & MACH_SEND_TIMEOUT == 0 || timeout > 0;
         if kind == Kind::OneWay && self.send_by_known_lane(&header, body, waits) {
             return true;

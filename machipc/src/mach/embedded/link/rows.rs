@@ -113,8 +113,15 @@ impl Kernel {
         let sequence = state.sequence;
         state.sequence = sequence.wrapping_add(count);
         write_trailer(room, end.next_multiple_of(4), option, sequence, &link.peer, state.context);
-        let (limit, active) = (state.queue_limit, link.active);
-        let mut due = false;
+        self.note_taken(id, export, port, count);
+        Ok(Some(end))
+    }
+
+    /// Accounts for messages that were taken out of a ring for `port`.
+    pub(super) fn note_taken(&mut self, id: u32, export: u32, port: PortId, count: u32) {
+        let limit = self.port(port).queue_limit;
+        let Some(link) = self.links.get_mut(id) else { return };
+        let (mut due, active) = (false, link.active);
         if let Some(Export::Send { granted, queued, owed, .. }) = link.exports.get_mut(export) {
             *granted -= count;
             // The last one's is given back as that of one message is (see `return_credit`), and with it what is owed.
@@ -135,7 +142,6 @@ impl Kernel {
         if due {
             self.return_credit_of(id, export, port);
         }
-        Ok(Some(end))
     }
 
     /// Puts the messages of a row into their port's queue.
@@ -196,7 +202,7 @@ impl Kernel {
 
 impl Link {
     /// Whether the peer may send so many messages to `port` under this export now.
-    fn grants(&mut self, export: u32, port: PortId, count: u32) -> bool {
+    pub(super) fn grants(&mut self, export: u32, port: PortId, count: u32) -> bool {
         if export & ASSIGNED != 0 {
             return false;
         }

@@ -20,8 +20,8 @@ use super::table::SCANNED;
 use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link};
 use crate::mach::{
     MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_TYPE_MOVE_SEND,
-    MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSGH_BITS, MACH_MSGH_BITS_USER, MACH_PORT_NULL, mach_msg_header_t,
-    mach_msg_option_t, mach_port_name_t,
+    MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSGH_BITS, MACH_MSGH_BITS_COMPLEX, MACH_MSGH_BITS_USER,
+    MACH_PORT_NULL, mach_msg_header_t, mach_msg_option_t, mach_port_name_t,
 };
 
 /// Bytes of a simple message's frame before the message's own.
@@ -66,6 +66,18 @@ impl Kind {
             REQUEST => Some(Self::Request),
             ANSWER if header.msgh_local_port == MACH_PORT_NULL => Some(Self::Answer),
             _ => None,
+        }
+    }
+}
+
+impl Kind {
+    /// What a message with this header would be without its descriptors.
+    pub(in super::super) fn of_complex(header: &mach_msg_header_t) -> Option<Self> {
+        let bits = header.msgh_bits & !MACH_MSGH_BITS_COMPLEX;
+        if bits == header.msgh_bits {
+            None
+        } else {
+            Self::of(&mach_msg_header_t { msgh_bits: bits, ..*header })
         }
     }
 }
@@ -226,6 +238,9 @@ impl Kernel {
                 }
             }
             if let Ok(Some(end)) = self.take_simple(id, port, option, room) {
+                return Short::Taken { end };
+            }
+            if let Some(end) = self.take_lent(id, port, option, room) {
                 return Short::Taken { end };
             }
             // What else has come may concern any port.
