@@ -168,6 +168,15 @@ impl Shared for Mapping {
     }
 
     #[inline]
+    fn claim(&self, direction: usize, position: u32) {
+        for line in (0..PREFETCHED).step_by(64) {
+            let at = self.data(direction, position.wrapping_add(line), 1);
+            // SAFETY: inside the mapping (invariant 1), where this side writes and the other does not read. Volatile, since nothing reads it here.
+            unsafe { at.write_volatile(0) };
+        }
+    }
+
+    #[inline]
     fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize) {
         let from = self.data(direction, position, len);
         let place = room.place(at, len);

@@ -54,6 +54,10 @@ pub(in super::super) trait Shared {
     /// Has the bytes from a position on brought near, if the processor can be told so: they are read soon.
     fn prefetch(&self, _direction: usize, _position: u32) {}
 
+    /// Has the bytes from a position on belong to this processor, if that can be done: they are written soon, and nobody reads them. As many as
+    /// [`PREFETCHED`].
+    fn claim(&self, _direction: usize, _position: u32) {}
+
     /// Tells the reader of this direction on which processor this thread runs.
     fn tell_processor(&self, direction: usize) {
         let word = self.word(direction, Control::Processor);
@@ -243,6 +247,15 @@ impl<M: Shared> Producer<M> {
         self.published = self.published.wrapping_add(1);
         if self.published.is_multiple_of(PUBLISHED_PER_PROCESSOR) {
             self.memory.tell_processor(self.direction);
+        }
+    }
+
+    /// Prepares for the next bytes while there is nothing else to do: their place was the reader's, and a message is not seen before its cache
+    /// lines have come back.
+    pub(super) fn claim(&self) {
+        // What was read of the ring is known to be free.
+        if M::CAPACITY - self.tail.wrapping_sub(self.head) >= 2 * PREFETCHED {
+            self.memory.claim(self.direction, self.tail);
         }
     }
 
@@ -460,7 +473,12 @@ pub(in super::super) struct Watch<M: Shared = Mapping> {
 impl<M: Shared> Watch<M> {
     pub(in super::super) fn has_input(&self) -> bool {
         let tail = self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire);
-        tail != self.seen.load(Ordering::Relaxed)
+        let seen = self.seen.load(Ordering::Relaxed);
+        if tail != seen {
+            // On their way while the lock is taken and the port looked up.
+            self.memory.prefetch(self.direction, seen);
+        }
+        tail != seen
     }
 
     /// The processor on which the peer was last seen to run, as it says itself. Nothing but waiting depends on it.

@@ -131,6 +131,7 @@ impl Kernel {
                 let reply = self.export_once(id, reply);
                 let Some(link) = self.links.get_mut(id) else { return false };
                 link.send_simple(&frame_head(TO_SEND, export, header, Some(reply), bytes.len()), bytes);
+                link.tx.claim();
             }
         }
         true
@@ -150,6 +151,7 @@ impl Kernel {
             return false;
         }
         link.send_simple(&frame_head(TO_ONCE, export, header, None, bytes.len()), bytes);
+        link.tx.claim();
         self.free_name(name);
         self.spend_send_once(port);
         true
