@@ -16,6 +16,8 @@ pub(crate) struct Connection {
     pub(super) room: Room,
     /// The process's driver, once it was used: asking for it takes a look at the process's id.
     driver: OnceLock<Arc<Driver>>,
+    /// What tells the host that it has this client: for as long as it is there.
+    presence: OnceLock<SendRight<()>>,
 }
 
 /// How long a reply right may be gone before its host's death is to be seen. Systems end a process name by name, and the port's name
@@ -27,7 +29,12 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 impl Connection {
     pub(super) fn new<M>(right: SendRight<M>) -> Self {
-        Self { right: right.cast(), room: Room::new(), driver: OnceLock::new() }
+        Self { right: right.cast(), room: Room::new(), driver: OnceLock::new(), presence: OnceLock::new() }
+    }
+
+    /// Keeps what the host has given to be held for as long as it is connected to.
+    pub(super) fn keep(&self, presence: SendRight<()>) {
+        let _ = self.presence.set(presence);
     }
 
     pub(super) fn right(&self) -> &SendRight<()> {

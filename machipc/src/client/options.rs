@@ -8,7 +8,7 @@ use crate::message::{Encode, MachMessage};
 use crate::port::{Deadline, Outgoing, Trust, bootstrap};
 use crate::registry;
 use crate::reply::Reply;
-use crate::reply::wire::{self, Answered};
+use crate::reply::wire::{self, Answered, Presence};
 use crate::scratch;
 
 use super::connection::Connection;
@@ -162,7 +162,7 @@ impl<M: MachMessage + 'static> Client<M> {
             let deadline = Instant::now().checked_add(within);
             let port =
                 scratch.take_port().map_err(|error| wire::send_error(&self.endpoint, error, within))?;
-            let reply = Reply::<()>::wanted(deadline);
+            let reply = Reply::<Presence>::wanted(deadline);
             let deadline = deadline.map_or(Deadline::never(), Deadline::at);
             let question = Outgoing::encode(&mut scratch.send, wire::COMPARE_ID, self.fingerprint, |out| {
                 reply.encode(out)
@@ -174,11 +174,15 @@ impl<M: MachMessage + 'static> Client<M> {
                 // It is busy, or gone, and the first message will tell. The port goes with the right to it that may be about.
                 return Ok(());
             };
-            let answered = wire::read::<()>(&answer, &self.endpoint, Own::of::<M>());
+            let answered = wire::read::<Presence>(&answer, &self.endpoint, Own::of::<M>());
             drop(answer);
             scratch.keep_port(port);
             match answered {
                 Answered::Failed(error @ (Error::Fingerprint { .. } | Error::Denied { .. })) => Err(error),
+                Answered::Value(Some(right)) => {
+                    connection.keep(right);
+                    Ok(())
+                }
                 _ => Ok(()),
             }
         })

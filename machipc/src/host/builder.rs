@@ -15,6 +15,7 @@ use crate::scope::Scope;
 use crate::thread_priority::ThreadPriority;
 
 use super::core::{Core, Handler};
+use super::idle::Idle;
 use super::policy::PeerPolicy;
 use super::serve::{self, Manner};
 use super::tasks::{AsyncHandler, Task, Tasks};
@@ -51,6 +52,7 @@ pub struct HostBuilder<M> {
     trust: Option<Trust>,
     interceptors: Option<Chain>,
     manner: Manner,
+    idle: Option<Duration>,
     message: PhantomData<fn(M)>,
 }
 
@@ -84,6 +86,7 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
                 spin_budget: SPIN_BUDGET,
                 throughput_log: None,
             },
+            idle: None,
             message: PhantomData,
         }
     }
@@ -178,6 +181,37 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
     pub fn throughput_log(mut self, interval: Duration) -> Self {
         self.manner.throughput_log = Some(interval);
         self
+    }
+
+    /// Ends the host when it has had no client for so long: [`run`](Self::run) or [`Host::wait`] returns, with
+    /// [`Ended::Idle`](crate::Ended::Idle) in [what was counted](HostStats::ended). That is how services end that launchd or systemd start when
+    /// somebody calls. It counts from the start of the host, when the last client has gone, and from each message that comes while there
+    /// is none; what is in hand is finished first.
+    ///
+    /// A client is a [`Client`](crate::Client) in another process that has connected by name, with its clones, whether or not it sends
+    /// anything. The kernel tells when the last has gone, also by its death, and only from then on does a clock run. Other rights to the
+    /// host keep it too: those that came in messages, and those of clients that did not [ask](crate::ConnectOptions::compare), as an
+    /// [`AsyncClient`](crate::AsyncClient). Of them nothing is told where the host has a name, so that the host looks again after the same
+    /// time, and after a second at least. Clients in the host's own process, the host's own rights and its name do not count.
+    ///
+    /// A client may connect while the host ends, for which nobody can be asked. The host [shuts down](Host::shutdown), so a call is answered
+    /// or fails at once, with [`Error::HostStopping`] or [`Error::HostDied`], one-way messages in the queue are handled, and a client that
+    /// [reconnects](crate::Reconnect) goes on with the next host. Where the name is
+    /// [declared](crate::port::bootstrap::check_in) nothing fails: what is sent then is the next host's, which the service manager starts.
+    ///
+    /// ```no_run
+    /// use machipc::{Context, Ended, Host};
+    /// use std::time::Duration;
+    ///
+    /// let stats = Host::<String>::builder()
+    ///     .name("com.example.echo")
+    ///     .exit_when_idle(Duration::from_secs(30))
+    ///     .run(|text: String, _: &Context| println!("{text}"))?;
+    /// assert_eq!(stats.ended, Some(Ended::Idle));
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    pub fn exit_when_idle(self, after: Duration) -> Self {
+        Self { idle: Some(after), ..self }
     }
 
     /// Starts the host on threads of its own.
@@ -308,10 +342,15 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
             port.allow_loans(trust).map_err(failed)?;
         }
         let port = Arc::new(port);
+        let idle = match self.idle {
+            Some(after) => Some(Idle::new(after, &port, name.is_some()).map_err(failed)?),
+            None => None,
+        };
         let log = Log::new(self.logger, endpoint.clone());
         let largest = self.manner.largest_message;
         let shared = Arc::new(Shared::new(endpoint, log, Arc::downgrade(&port), largest));
-        let core = Arc::new(Core::new(handler, shared, self.peers, own, self.interceptors, self.threads));
+        let core =
+            Arc::new(Core::new(handler, shared, self.peers, own, self.interceptors, idle, self.threads));
         if core.is_callable() {
             registry::insert(name, port.name(), core.clone());
         }

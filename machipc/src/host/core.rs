@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::context::{Context, Shared};
 use crate::error::{Dialect, Error};
@@ -13,7 +13,9 @@ use crate::message::{MachMessage, TraceContext};
 use crate::port::Sender;
 use crate::scope::Scope;
 
+use super::ending::Ended;
 use super::gate::UNWANTED_PEER;
+use super::idle::Idle;
 use super::policy::PeerPolicy;
 use super::stats::{Cause, Counters, HostStats};
 
@@ -31,6 +33,8 @@ pub(crate) struct Core<M: MachMessage + 'static> {
     pub(super) fingerprint: u64,
     /// Asked about every message, if any.
     pub(super) interceptors: Option<Chain>,
+    /// There if the host is to end when it has no clients.
+    pub(super) idle: Option<Idle>,
     /// What this side speaks, for peers that speak something else. Made with the first of them.
     dialect: OnceLock<Dialect>,
     /// The context of one-way messages on the short cut.
@@ -48,6 +52,7 @@ impl<M: MachMessage + 'static> Core<M> {
         policy: PeerPolicy,
         own: Sender,
         interceptors: Option<Chain>,
+        idle: Option<Idle>,
         threads: usize,
     ) -> Self {
         Self {
@@ -55,6 +60,7 @@ impl<M: MachMessage + 'static> Core<M> {
             policy,
             own,
             interceptors,
+            idle,
             fingerprint: M::fingerprint(),
             dialect: OnceLock::new(),
             local: Context::new(shared.clone(), own, true),
@@ -212,6 +218,15 @@ impl<M: MachMessage + 'static> Core<M> {
         self.counters.iter().for_each(|counters| counters.add_to(&mut stats));
         self.shared.ending.add_to(&mut stats);
         stats
+    }
+
+    /// Ends the host if it has had no clients for long enough. What comes in this very moment is not lost silently: see
+    /// [`exit_when_idle`](crate::HostBuilder::exit_when_idle).
+    pub(super) fn end_if_idle(&self) {
+        if self.idle.as_ref().is_some_and(Idle::is_over) {
+            self.shared.ending.because(Ended::Idle);
+            self.shared.shut_down(Duration::MAX);
+        }
     }
 
     pub(super) fn dialect(&self) -> &Dialect {

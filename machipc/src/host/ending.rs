@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::port::{Deadline, MessageBuffer, Parcel, ReceiveRight, SendRight};
+use crate::port::{Deadline, MessageBuffer, Parcel, ReceiveRight, Received, SendRight};
 use crate::reply::wire::{self, Refusal, Why};
 
 use super::stats::HostStats;
@@ -17,6 +17,8 @@ pub enum Ended {
     Stopped,
     /// By [`Host::shutdown`](crate::Host::shutdown) or [`Context::shutdown`](crate::Context::shutdown).
     ShutDown,
+    /// There were no clients for [so long](crate::HostBuilder::exit_when_idle).
+    Idle,
     /// Nothing can be received any more. The log says why.
     Failed,
 }
@@ -115,10 +117,29 @@ impl Ending {
     }
 
     fn turn_away(&self, mut parcel: Parcel) {
-        if let Some(right) = parcel.open().and_then(|request| request.take_reply()) {
+        parcel.open().iter().for_each(|request| self.refuse(request));
+    }
+
+    fn refuse(&self, request: &Received<'_>) {
+        if let Some(right) = request.take_reply() {
             wire::refuse(right, &Refusal::new(Why::Stopping, String::new()));
             self.state().turned_away += 1;
         }
+    }
+
+    /// Whether a message that was received before the host began to stop, together with others, is still handled.
+    #[cold]
+    pub(super) fn takes(&self, received: &Received<'_>) -> bool {
+        let mut state = self.state();
+        let Some(until) = state.until else { return false };
+        if received.wants_reply() {
+            drop(state);
+            self.refuse(received);
+            return false;
+        }
+        let in_time = until.is_none_or(|until| Instant::now() < until);
+        state.left += u64::from(!in_time);
+        in_time
     }
 
     /// The next message that is still to be handled, until the grace is over.

@@ -8,12 +8,13 @@ use std::time::Instant;
 use crate::interceptor::{MessageInfo, Outcome, Side, Watch};
 use crate::logger::LogLevel;
 use crate::message::{Decode, DecodeError, MachMessage};
-use crate::port::{MachError, Received};
-use crate::reply::wire::{self, Refusal, Why};
+use crate::port::{MachError, Notification, Received};
+use crate::reply::wire::{self, Presence, Refusal, Why};
 use crate::reply::{Decoding, Reply, salvaged};
 
 use super::complaint::Complaints;
 use super::core::{Core, words_of};
+use super::idle::Idle;
 use super::stats::{Cause, Counters};
 
 /// Looks at the messages that one of a host's threads receives.
@@ -44,7 +45,12 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
     ) {
         let sender = received.sent_by();
         if sender.is_kernel() {
-            // A wake-up, or another right to the port that was dropped unused.
+            // A wake-up, or another right to the port that was dropped unused; or the last client has gone.
+            if let (Some(idle), Some(Notification::NoSenders { .. })) =
+                (&self.core.idle, received.notification())
+            {
+                idle.no_senders();
+            }
             return;
         }
         if !self.core.admits(sender) {
@@ -143,8 +149,12 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
     /// Tells a client that connects whether it was built from the same definition.
     fn compare(&self, received: &Received<'_>) {
         let name = std::any::type_name::<M>();
-        match received.decode_with(name, self.core.fingerprint, Reply::<()>::decode) {
-            Ok(reply) => drop(reply.send(())),
+        match received.decode_with(name, self.core.fingerprint, Reply::<Presence>::decode) {
+            Ok(reply) => {
+                // Whoever is in the host's own process is none of those that keep it.
+                let idle = self.core.idle.as_ref().filter(|_| *received.sent_by() != self.core.own);
+                drop(reply.send(idle.and_then(Idle::admit)));
+            }
             Err(error) => self.refuse(received, cause_of(&error), &error),
         }
     }

@@ -5,6 +5,7 @@ mod complaint;
 mod core;
 mod ending;
 mod gate;
+mod idle;
 mod pace;
 mod policy;
 mod serve;

@@ -16,6 +16,7 @@ use super::complaint::Complaints;
 use super::core::Core;
 use super::ending::Ended;
 use super::gate::Gate;
+use super::idle::Idle;
 use super::pace::Pace;
 use super::throughput::Throughput;
 
@@ -79,13 +80,17 @@ pub(super) fn serve<M: MachMessage + 'static>(
             throughput.look(core, &shared.log);
             deadline = deadline.min(throughput.deadline());
         }
+        if let Some(idle) = &core.idle {
+            deadline = deadline.min(idle.deadline());
+        }
         match &mut outbox.send_and_receive(port, &mut buffer, deadline, several) {
             Ok(row) => {
                 failures = 0;
-                // A host that stops handles what it has in hand, and nothing after it.
-                while let Some(received) = &row.next()
-                    && !shared.is_stopping()
-                {
+                while let Some(received) = &row.next() {
+                    // A host that stops handles what it has in hand, and nothing after it.
+                    if shared.is_stopping() && !shared.ending.takes(received) {
+                        continue;
+                    }
                     let wants_reply = received.wants_reply();
                     gate.read(received, |message, deadline, watch| {
                         counters.count_handled();
@@ -102,11 +107,15 @@ pub(super) fn serve<M: MachMessage + 'static>(
                     });
                     pace.message();
                 }
+                core.idle.iter().for_each(Idle::message);
             }
             // The port has gone because the host is shutting down.
             Err(error) if error.is_receiver_gone() && shared.is_stopping() => break,
             Err(error) if !error.is_receive() => gate.unanswered(error),
-            Err(error) if error.is_timed_out() => pace.empty(),
+            Err(error) if error.is_timed_out() => {
+                pace.empty();
+                core.end_if_idle();
+            }
             Err(error) if error.is_too_large() => gate.too_large(manner.largest_message),
             Err(error) => {
                 failures += 1;

@@ -20,6 +20,7 @@ use super::complaint::Complaints;
 use super::core::{Core, words_of};
 use super::ending::Ended;
 use super::gate::Gate;
+use super::idle::Idle;
 use super::serve::{FAILURES, Manner};
 use super::throughput::Throughput;
 
@@ -143,9 +144,12 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
                     throughput.look(&*self.core, &shared.log);
                     deadline = deadline.min(throughput.deadline());
                 }
+                if let Some(idle) = &self.core.idle {
+                    deadline = deadline.min(idle.deadline());
+                }
                 match Parcel::receive(port, &mut buffer, deadline) {
                     // A client that connects does not wait for the executor.
-                    Ok(mut parcel) if parcel.id() == wire::COMPARE_ID => {
+                    Ok(mut parcel) if parcel.id() == wire::COMPARE_ID || parcel.is_notification() => {
                         failures = 0;
                         if let Some(received) = parcel.open() {
                             let _ = gate.open(&received);
@@ -154,13 +158,17 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
                     }
                     Ok(parcel) => {
                         failures = 0;
+                        self.core.idle.iter().for_each(Idle::message);
                         spawn(Box::pin(self.clone().handle(parcel, index, slot.take())));
                         buffer = self.take_buffer();
                         pace.message();
                     }
                     // The port has gone because the host is shutting down.
                     Err(error) if error.is_receiver_gone() && shared.is_stopping() => break,
-                    Err(error) if error.is_timed_out() => pace.empty(),
+                    Err(error) if error.is_timed_out() => {
+                        pace.empty();
+                        self.core.end_if_idle();
+                    }
                     Err(error) if error.is_too_large() => gate.too_large(self.manner.largest_message),
                     Err(error) => {
                         failures += 1;

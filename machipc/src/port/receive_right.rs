@@ -156,6 +156,20 @@ impl<M> ReceiveRight<M> {
         sys::status(self.name()).map(|status| status.mps_mscount)
     }
 
+    /// How many send rights to the port there are: one for each process that holds any, one for each message that carries one, and one for the
+    /// port's name, if it has one.
+    ///
+    /// # Errors
+    /// As [`queued`](Self::queued).
+    pub fn send_rights(&self) -> Result<u32, MachError> {
+        sys::send_rights(self.name())
+    }
+
+    /// Whether this process has a send right to the port.
+    pub(crate) fn has_send_right(&self) -> bool {
+        sys::port_type(self.name()) & mach::MACH_PORT_TYPE_SEND != 0
+    }
+
     /// Asks for a no-senders notification to `notify` when the last send right goes away; an earlier request is replaced
     /// and its right is returned. It comes once.
     ///

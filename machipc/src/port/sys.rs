@@ -275,6 +275,14 @@ pub(super) fn status(name: u32) -> Result<mach::mach_port_status_t, MachError> {
     check(code, "mach_port_get_attributes").map(|()| status)
 }
 
+/// How many send rights to a port there are.
+pub(super) fn send_rights(name: u32) -> Result<u32, MachError> {
+    let mut count = 0;
+    // SAFETY: `count` is valid for one write.
+    let code = unsafe { mach::mach_port_get_srights(mach_task_self(), name, &mut count) };
+    check(code, "mach_port_get_srights").map(|()| count)
+}
+
 /// Sets a port's queue limit, in messages.
 pub(super) fn set_queue_limit(name: u32, limit: u32) -> Result<(), MachError> {
     let limits = mach::mach_port_limits_t { mpl_qlimit: limit };

@@ -2,7 +2,9 @@
 
 use crate::error::{Dialect, Error, Own};
 use crate::message::{Decode, DecodeError, Encode, EncodeError, Schema};
-use crate::port::{Deadline, MachError, MessageBuffer, Notification, Outgoing, Received, ReplyRight};
+use crate::port::{
+    Deadline, MachError, MessageBuffer, Notification, Outgoing, Received, ReplyRight, SendRight,
+};
 use crate::scratch;
 
 use super::ReplyValue;
@@ -11,9 +13,12 @@ use super::ReplyValue;
 pub(crate) const REPLY_ID: i32 = 0x2000_0000;
 /// The id of a message that says why a call is not answered.
 pub(crate) const REFUSAL_ID: i32 = 0x2000_0001;
-/// The id of a request that every host answers itself, with nothing: whether both sides have the same definition shows on the way, as
-/// with any message.
+/// The id of a request that every host answers itself, with a [`Presence`]: whether both sides have the same definition shows on the way,
+/// as with any message.
 pub(crate) const COMPARE_ID: i32 = 0x2000_0002;
+
+/// What a host that wants to know whether it has clients gives to those that connect: they keep it for as long as they may send.
+pub(crate) type Presence = Option<SendRight<()>>;
 
 /// What errors of an answer call whoever waits for it.
 pub(super) const CALLER: &str = "the caller";

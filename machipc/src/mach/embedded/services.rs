@@ -129,7 +129,7 @@ impl Task {
         if !bootstrap::is_owned(name) {
             // Declared, and nobody runs: the answer may be long in coming.
             return self.with(|kernel| {
-                let right = kernel.await_owner(name, socket).ok_or(BOOTSTRAP_NO_MEMORY)?;
+                let right = kernel.await_owner(name, socket)?;
                 kernel.name_send(right.port()).ok_or(BOOTSTRAP_NO_MEMORY).map(Some)
             });
         }

@@ -10,25 +10,29 @@ use super::super::message::Right;
 use super::super::port::{Declared, Home, PortId};
 use super::handshake::{self, ASSUMED_CREDIT};
 use super::{Breach, Memory};
-use crate::mach::BOOTSTRAP_SUCCESS;
+use crate::mach::{BOOTSTRAP_NO_MEMORY, BOOTSTRAP_SUCCESS, BOOTSTRAP_UNKNOWN_SERVICE, kern_return_t};
 
 /// How often in a row a connection may end without an answer before the right dies.
 const UNANSWERED_MAX: u32 = 8;
 
 impl Kernel {
     /// A send right to what a declared name stands for. Nobody has the name now; whoever takes it next finds the connection.
-    pub(in super::super) fn await_owner(&mut self, name: &[u8], socket: OwnedFd) -> Option<Right> {
+    pub(in super::super) fn await_owner(
+        &mut self,
+        name: &[u8],
+        socket: OwnedFd,
+    ) -> Result<Right, kern_return_t> {
         let awaited = |declared: &Declared| declared.name == name && declared.unanswered > 0;
         let known = self.ports.iter().find(|(_, port)| port.declared.as_deref().is_some_and(awaited));
         if let Some((port, _)) = known {
-            return Some(self.copy_send(PortId(port)));
+            return Ok(self.copy_send(PortId(port)));
         }
         let link = self.begin_declared(name, socket)?;
         // The first export of a fresh link has id 0 (see `welcome`).
         let right = self.import_new(link, 0, ASSUMED_CREDIT, None, None);
         let declared = Declared { name: name.to_vec(), unreceived: VecDeque::new(), unanswered: 1 };
         self.port_mut(right.port()).declared = Some(Box::new(declared));
-        Some(right)
+        Ok(right)
     }
 
     /// The right's name is declared, says its owner: messages are kept until they have been received.
@@ -40,12 +44,14 @@ impl Kernel {
         }
     }
 
-    fn begin_declared(&mut self, name: &[u8], socket: OwnedFd) -> Option<u32> {
-        let (memory, ends) = super::create_memory().ok()?;
-        handshake::greet(&socket, &self.links.nonce, name, &memory, true).ok()?;
-        let id = self.add_link(socket, Memory::Ours(ends), None)?;
+    fn begin_declared(&mut self, name: &[u8], socket: OwnedFd) -> Result<u32, kern_return_t> {
+        let (memory, ends) = super::create_memory().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
+        // It fails where nothing was declared: an owner has just died and taken its socket along.
+        handshake::greet(&socket, &self.links.nonce, name, &memory, true)
+            .map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+        let id = self.add_link(socket, Memory::Ours(ends), None).ok_or(BOOTSTRAP_NO_MEMORY)?;
         self.watch_link(id);
-        Some(id)
+        Ok(id)
     }
 
     /// The port has died, or its owner: the right goes on to whoever has the declared name next, and so do the messages that were not
@@ -57,7 +63,7 @@ impl Kernel {
         }
         let Some(link) = bootstrap::connect_now(&declared.name)
             .ok()
-            .and_then(|socket| self.begin_declared(&declared.name, socket))
+            .and_then(|socket| self.begin_declared(&declared.name, socket).ok())
         else {
             return false;
         };
