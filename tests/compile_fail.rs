@@ -28,6 +28,7 @@ fn mistakes_are_reported_where_they_are() {
             "client",
             "service",
             "stream",
+            "interceptor",
             "several",
         ] {
             cases.compile_fail(format!("tests/ui/{topic}/*.rs"));

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::future::{Future, poll_fn};
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::pin::pin;
 use std::time::Instant;
 
@@ -118,9 +118,9 @@ impl TraceContext {
     }
 }
 
-/// Eight bytes of chance: the hasher's keys are, and differ each time.
+/// Eight bytes of chance: the hasher's keys are, and differ each time. A forked child has its parent's, and another number.
 fn chance() -> [u8; 8] {
-    RandomState::new().build_hasher().finish().to_be_bytes()
+    RandomState::new().hash_one(std::process::id()).to_be_bytes()
 }
 
 /// Restores the scope, also when the work panics.

@@ -22,6 +22,9 @@ pub(crate) use watch::{Chain, Watch};
 /// ([`Client::with_interceptor`](crate::Client::with_interceptor)): one-way messages and calls, blocking and asynchronous, through the port and on
 /// the short cut.
 ///
+/// What a host has not let come so far is not shown, and counted in its [`HostStats`](crate::HostStats): messages from processes that the
+/// [`PeerPolicy`](crate::PeerPolicy) does not admit, and requests whose caller has gone.
+///
 /// For each message [`before`](Self::before) is called, and once it has let the message pass, [`after`](Self::after), exactly once. Several
 /// interceptors are asked in the order in which they were added, and told in the opposite order; one that denies a message is the last
 /// to be asked. They run on the thread that handles or sends the message, on several at once: what takes long holds it up. A panic in one
@@ -49,6 +52,10 @@ pub(crate) use watch::{Chain, Watch};
 ///     .bind(|text: String, _: &Context| println!("{text}"))?;
 /// # Ok::<(), machipc::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no interceptor",
+    note = "implement `Interceptor`, or take `Permission::new(closure)`, `Counters` or `Spans`"
+)]
 pub trait Interceptor: Send + Sync + 'static {
     /// Lets a message pass, or denies it: to the handler at a host, to the host at a client.
     ///

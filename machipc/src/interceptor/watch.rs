@@ -26,6 +26,15 @@ pub(crate) struct Watch {
     passed: usize,
 }
 
+/// Spans that were entered. The last one is left first.
+pub(crate) struct InSpans<'a>(Vec<Entered<'a>>);
+
+impl Drop for InSpans<'_> {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
 impl Chain {
     /// This chain, if any, and one more.
     pub(crate) fn and(chain: Option<&Self>, interceptor: impl Interceptor) -> Self {
@@ -61,8 +70,9 @@ impl Chain {
 
 impl Watch {
     /// Enters the spans, until what it returns is dropped.
-    pub(crate) fn enter(&self) -> Vec<Entered<'_>> {
-        self.spans.iter().map(Span::enter).collect()
+    pub(crate) fn enter(&self) -> InSpans<'_> {
+        let enter = || self.spans.iter().map(Span::enter).collect();
+        InSpans(catch_unwind(AssertUnwindSafe(enter)).unwrap_or_default())
     }
 
     /// Ends what a client has watched, if it has.
@@ -83,11 +93,14 @@ impl Watch {
         while let Some(index) = self.passed.checked_sub(1) {
             self.passed = index;
             let Some(interceptor) = self.chain.0.get(index) else { continue };
-            // The hook of a panicking interceptor has written of it, and this may be a drop during another panic.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
+            // This may be a drop during another panic.
+            let told = catch_unwind(AssertUnwindSafe(|| {
                 let _entered = self.spans.get(index).map(Span::enter);
                 interceptor.after(&self.message, outcome, took);
             }));
+            if told.is_err() {
+                tracing::error!(target: "machipc", endpoint = self.message.endpoint(), "an interceptor panicked");
+            }
         }
     }
 }
