@@ -9,6 +9,7 @@ mod options;
 mod pending;
 mod renewable;
 mod room;
+mod when_full;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use asynchronous::AsyncClient;
 pub use batch::Batch;
 pub use options::{ConnectOptions, Reconnect};
 pub use pending::PendingReply;
+pub use when_full::WhenFull;
 
 use connection::Connection;
 use limit::Limit;
@@ -71,6 +73,7 @@ pub struct Client<M: MachMessage + 'static> {
     deadline: Option<Duration>,
     /// Whether a deadline is inherited from the request that is being handled.
     inherits: bool,
+    when_full: WhenFull,
     fingerprint: u64,
     log: Option<Log>,
     /// How much memory is shared with a host that is trusted.
@@ -228,8 +231,8 @@ impl<M: MachMessage + 'static> Client<M> {
     /// [short cut](crate::registry), when the handler has returned.
     ///
     /// # Errors
-    /// The message comes back with the reason, whole: [`Error::DeadlineExceeded`] when the queue stayed full,
-    /// [`Error::HostDied`], [`Error::Encode`]. Success does not tell that the host understood the message: what a host
+    /// The message comes back with the reason, whole: [`Error::DeadlineExceeded`] when the queue stayed full, or
+    /// [`Error::QueueFull`] for a client that [does not wait](Self::when_full); [`Error::HostDied`], [`Error::Encode`]. Success does not tell that the host understood the message: what a host
     /// refuses of one-way messages is in its log and its [`stats`](crate::Host::stats).
     #[inline]
     pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
@@ -354,19 +357,22 @@ impl<M: MachMessage + 'static> Client<M> {
                 let sent = match self.inherited() {
                     // Without a look at the clock, which takes longer than the rest.
                     None => {
-                        let deadline = self.deadline.map_or(Deadline::never(), Deadline::lasting);
-                        self.post(connection, &message, deadline, self.deadline.unwrap_or(Duration::MAX))
+                        let room = self.room(self.deadline.map_or(Deadline::never(), Deadline::lasting));
+                        let allowed = self.deadline.unwrap_or(Duration::MAX);
+                        self.post(connection, &message, room).map_err(|unsent| self.unsent(unsent, allowed))
                     }
-                    Some(_) => self
-                        .limit()
-                        .and_then(|limit| self.post(connection, &message, limit.fresh(), limit.allowed())),
+                    Some(_) => self.limit().and_then(|limit| {
+                        let sent = self.post(connection, &message, self.room(limit.fresh()));
+                        sent.map_err(|unsent| self.unsent(unsent, limit.allowed()))
+                    }),
                 };
                 sent.map_err(|error| (message, error))
             }
             Link::Renewable(renewable) => {
                 let sent = self.limit().and_then(|limit| {
                     self.with_living(renewable, limit.deadline(), |connection| {
-                        self.post(connection, &message, limit.deadline(), limit.allowed())
+                        let sent = self.post(connection, &message, self.room(limit.deadline()));
+                        sent.map_err(|unsent| self.unsent(unsent, limit.allowed()))
                     })
                 });
                 sent.map_err(|error| (message, error))
@@ -376,7 +382,10 @@ impl<M: MachMessage + 'static> Client<M> {
             Ok(()) => "sent a message".to_owned(),
             Err((_, error)) => format!("a message was not sent: {error}"),
         });
-        sent.map_err(|(message, error)| SendError::new(message, error))
+        match sent {
+            Err((_, error)) if self.is_dropped(&error) => Ok(()),
+            sent => sent.map_err(|(message, error)| SendError::new(message, error)),
+        }
     }
 
     /// Makes a request and waits for its answer. `request` puts the [`Reply`] that it is given into the message.
@@ -393,7 +402,8 @@ impl<M: MachMessage + 'static> Client<M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::DeadlineExceeded`]; [`Error::HostDied`] and [`Error::ReplyDropped`], at once; what the host refuses the
+    /// [`Error::DeadlineExceeded`]; [`Error::QueueFull`] for a client that [does not wait](Self::when_full) for room;
+    /// [`Error::HostDied`] and [`Error::ReplyDropped`], at once; what the host refuses the
     /// message with: [`Error::Fingerprint`], [`Error::Unsupported`], [`Error::Denied`], [`Error::Rejected`];
     /// [`Error::Encode`], also when the message does not hold the reply.
     pub fn call<'m, T: ReplyValue>(&self, request: impl FnOnce(Reply<T>) -> M::View<'m>) -> Result<T, Error> {
@@ -476,12 +486,8 @@ impl<M: MachMessage + 'static> Client<M> {
         let limit = self.limit()?;
         let start = |connection: &Arc<Connection>, message: &M::View<'m>| {
             let driver = connection.driver(&self.endpoint)?;
-            self.start_port(connection, message, limit, limit.deadline(), &driver).map_err(|unsent| {
-                match unsent {
-                    Unsent::NoRoom => limit.too_late(&self.endpoint),
-                    Unsent::Failed(error) => error,
-                }
-            })
+            self.start_port(connection, message, limit, self.room(limit.deadline()), &driver)
+                .map_err(|unsent| self.unsent(unsent, limit.allowed()))
         };
         match &self.link {
             Link::Local(core) => self.start_local(core, request, limit, Driver::of_process),
@@ -516,6 +522,7 @@ impl<M: MachMessage + 'static> Client<M> {
             endpoint,
             deadline: Some(DEFAULT_DEADLINE),
             inherits: true,
+            when_full: WhenFull::Wait,
             fingerprint: M::fingerprint(),
             log: None,
             shares: None,
@@ -554,21 +561,18 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    /// Sends a one-way message, waiting for room until `deadline`, which was so long away.
-    fn post(
-        &self,
-        connection: &Connection,
-        message: &M::View<'_>,
-        deadline: Deadline,
-        allowed: Duration,
-    ) -> Result<(), Error> {
+    /// Sends a one-way message, waiting for room until `room`.
+    fn post(&self, connection: &Connection, message: &M::View<'_>, room: Deadline) -> Result<(), Unsent> {
         scratch::with(|scratch| {
-            let outgoing = self.encode(&mut scratch.send, message)?;
+            let outgoing = self.encode(&mut scratch.send, message).map_err(Unsent::Failed)?;
             if outgoing.reply_wanted() {
-                return Err(self.encode_error("a request whose reply nobody waits for: make it with `call`"));
+                let reason = "a request whose reply nobody waits for: make it with `call`";
+                return Err(Unsent::Failed(self.encode_error(reason)));
             }
-            let sent = outgoing.copy_send(connection.right()).send(deadline);
-            sent.map_err(|error| wire::send_error(&self.endpoint, error, allowed))
+            outgoing.copy_send(connection.right()).send(room).map_err(|error| match error {
+                error if error.is_timed_out() => Unsent::NoRoom,
+                error => Unsent::Failed(wire::send_error(&self.endpoint, error, Duration::ZERO)),
+            })
         })
     }
 
@@ -634,12 +638,18 @@ impl<M: MachMessage + 'static> Client<M> {
                 return Err(Failed::Before(self.encode_error(REPLY_NOT_HELD)));
             }
             let outgoing = outgoing.copy_send(connection.right()).make_reply(&port);
+            let received = if self.waits_for_room() {
+                outgoing.send_and_receive(&port, &mut scratch.receive, deadline)
+            } else {
+                let sent = outgoing.send(Deadline::now());
+                sent.and_then(|()| port.receive(&mut scratch.receive, deadline))
+            };
             // On any failure the port is dropped with the rights to it that may be about, and the next call makes another.
-            let received =
-                outgoing.send_and_receive(&port, &mut scratch.receive, deadline).map_err(|error| {
-                    let failed = if error.is_receive() { Failed::After } else { Failed::Before };
-                    failed(self.send_error(error, limit))
-                })?;
+            let received = received.map_err(|error| match error {
+                error if error.is_receive() => Failed::After(self.send_error(error, limit)),
+                error if error.is_timed_out() => Failed::Before(self.no_room(limit.allowed(), 1)),
+                error => Failed::Before(self.send_error(error, limit)),
+            })?;
             let answered = wire::read(&received, &self.endpoint, Own::of::<M>());
             drop(received);
             // The one right that was made has been used.
@@ -777,6 +787,7 @@ impl<M: MachMessage + 'static> Clone for Client<M> {
             endpoint: self.endpoint.clone(),
             deadline: self.deadline,
             inherits: self.inherits,
+            when_full: self.when_full,
             fingerprint: self.fingerprint,
             log: self.log.clone(),
             shares: self.shares,

@@ -10,7 +10,7 @@ pub use core::marker::{Send, Sync};
 pub use core::mem::{offset_of, size_of};
 pub use core::ops::Fn;
 pub use core::option::Option::{self, None, Some};
-pub use core::primitive::{i32, i128, str, usize};
+pub use core::primitive::{i32, i128, str, u64, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use std::fmt;
 pub use std::sync::Arc;
@@ -24,7 +24,7 @@ pub use crate::message::{
 };
 pub use crate::{
     AsyncClient, AsyncHandler, CallError, Client, ConnectOptions, Context, Error, Host, HostStats, SendError,
-    SendRight,
+    SendRight, WhenFull,
 };
 
 mod field;

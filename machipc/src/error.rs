@@ -93,6 +93,13 @@ pub enum Error {
         after: Duration,
     },
 
+    /// The host's queue was full, and the client does not [wait](crate::Client::when_full) for room. The message was not sent.
+    #[error("the queue of {endpoint:?} is full: send again later, or wait for room with `WhenFull::Wait`")]
+    QueueFull {
+        /// Whose host it is.
+        endpoint: String,
+    },
+
     /// Host and client were built from different message types.
     #[error(
         "{endpoint:?}: client and host were built from different definitions: {differences} (this side's is {ours}, the host's is {theirs}): build both from the same definition, or mark what is new with `#[mach(since = …)]`"
@@ -318,6 +325,7 @@ impl Error {
             | Self::HostStopping { endpoint }
             | Self::ReplyDropped { endpoint }
             | Self::DeadlineExceeded { endpoint, .. }
+            | Self::QueueFull { endpoint }
             | Self::Fingerprint { endpoint, .. }
             | Self::Unsupported { endpoint, .. }
             | Self::Rejected { endpoint, .. }

@@ -105,6 +105,7 @@
 //!   that dies, or that drops a reply, ends the wait at once.
 //! - **Hooks around messages**: an [`Interceptor`] of a host or a client sees every message and what comes of it, and may deny it. [`Counters`],
 //!   [`Permission`] and [`Spans`] are ready made. A [`TraceContext`] goes along from process to process.
+//! - **A full queue** makes a client wait, unless [`Client::when_full`] has it fail at once, or drop the message and count it.
 //! - **In the same process** a client calls the handler with the value itself. See [`registry`].
 //! - **Old and new peers**: fields marked `#[mach(since = N)]` may be missing or unknown; everything else is covered by a fingerprint,
 //!   and a difference is an error, when a client connects, that says what differs.
@@ -166,7 +167,7 @@ mod stream;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
 mod thread_priority;
 
-pub use client::{AsyncClient, Batch, Client, ConnectOptions, PendingReply, Reconnect};
+pub use client::{AsyncClient, Batch, Client, ConnectOptions, PendingReply, Reconnect, WhenFull};
 pub use context::Context;
 pub use error::{CallError, Dialect, Error, SendError};
 pub use family::AwaitedClient;

@@ -218,6 +218,8 @@ pub use machipc_derive::MachMessage;
 /// | `from_right(right)`, `from_parent()` | From a right that came in a message, and from what the parent process [handed](crate::Host::hand_to). |
 /// | `from_client(client)`, `client()` | From and to the plain [`Client`](crate::Client). |
 /// | `with_deadline(deadline)` | The same client with another deadline for each message and call. |
+/// | `detached()` | The same client without the deadline of the request that is being handled: [`Client::detached`](crate::Client::detached). |
+/// | `when_full(when_full)`, `dropped()` | What it does when the host's queue is full, and how many messages it has dropped: [`WhenFull`](crate::WhenFull). |
 /// | one for each variant | Takes the variant's fields and sends it. With a reply it waits for the answer and returns it, else it returns when the message is on its way: `Result<T, Error>` or `Result<(), Error>`. The variant's documentation is the method's. |
 ///
 /// Beside it stands the same client without blocking: `KvAsyncClient` beside `KvClient`, `StoreAsync` beside a client that is called

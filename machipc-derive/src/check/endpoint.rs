@@ -14,9 +14,12 @@ pub const CLIENT_METHODS: &[&str] = &[
     "connect_timeout",
     "connect_to",
     "connect_with",
+    "detached",
+    "dropped",
     "from_client",
     "from_parent",
     "from_right",
+    "when_full",
     "with_deadline",
 ];
 

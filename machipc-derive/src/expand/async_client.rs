@@ -75,6 +75,23 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
                 Self(__rt::AsyncClient::with_deadline(&self.0, deadline))
             }
 
+            #[doc = " The same client without the deadline of the request that is being handled."]
+            #[must_use]
+            #visibility fn detached(&self) -> Self {
+                Self(__rt::AsyncClient::detached(&self.0))
+            }
+
+            #[doc = " The same client, doing this when the host's queue is full."]
+            #[must_use]
+            #visibility fn when_full(&self, when_full: __rt::WhenFull) -> Self {
+                Self(__rt::AsyncClient::when_full(&self.0, when_full))
+            }
+
+            #[doc = " How many messages this client and its clones have dropped because the host's queue was full."]
+            #visibility fn dropped(&self) -> __rt::u64 {
+                __rt::AsyncClient::dropped(&self.0)
+            }
+
             #(#variants)*
         }
 

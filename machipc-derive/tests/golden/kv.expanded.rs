@@ -257,6 +257,20 @@ const _: () = {
         pub fn with_deadline(&self, deadline: impl __rt::Into<__rt::Option<__rt::Duration>>) -> Self {
             Self(__rt::Client::with_deadline(&self.0, deadline))
         }
+        /// The same client without the deadline of the request that is being handled.
+        #[must_use]
+        pub fn detached(&self) -> Self {
+            Self(__rt::Client::detached(&self.0))
+        }
+        /// The same client, doing this when the host's queue is full.
+        #[must_use]
+        pub fn when_full(&self, when_full: __rt::WhenFull) -> Self {
+            Self(__rt::Client::when_full(&self.0, when_full))
+        }
+        /// How many messages this client and its clones have dropped because the host's queue was full.
+        pub fn dropped(&self) -> __rt::u64 {
+            __rt::Client::dropped(&self.0)
+        }
         /// Stores a value.
         ///
         /// Sends [`Kv::Put`].
@@ -350,6 +364,20 @@ const _: () = {
         #[must_use]
         pub fn with_deadline(&self, deadline: impl __rt::Into<__rt::Option<__rt::Duration>>) -> Self {
             Self(__rt::AsyncClient::with_deadline(&self.0, deadline))
+        }
+        /// The same client without the deadline of the request that is being handled.
+        #[must_use]
+        pub fn detached(&self) -> Self {
+            Self(__rt::AsyncClient::detached(&self.0))
+        }
+        /// The same client, doing this when the host's queue is full.
+        #[must_use]
+        pub fn when_full(&self, when_full: __rt::WhenFull) -> Self {
+            Self(__rt::AsyncClient::when_full(&self.0, when_full))
+        }
+        /// How many messages this client and its clones have dropped because the host's queue was full.
+        pub fn dropped(&self) -> __rt::u64 {
+            __rt::AsyncClient::dropped(&self.0)
         }
         /// Stores a value.
         ///

@@ -18,7 +18,7 @@ use super::asker::Asker;
 use super::connection::Connection;
 use super::limit::Limit;
 use super::room::Place;
-use super::{Client, ConnectOptions, Link, PendingReply, Unsent, own_name};
+use super::{Client, ConnectOptions, Link, PendingReply, Unsent, WhenFull, own_name};
 
 /// How long to wait between two looks for a host that is not there yet, at first and at most.
 const LOOK_UP_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
@@ -116,6 +116,17 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Self(self.0.with_interceptor(interceptor))
     }
 
+    /// The same client, doing this when the host's queue is full: see [`Client::when_full`].
+    #[must_use]
+    pub fn when_full(&self, when_full: WhenFull) -> Self {
+        Self(self.0.when_full(when_full))
+    }
+
+    /// How many messages this client and its clones have dropped: see [`Client::dropped`].
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+
     /// The same client for blocking code.
     pub fn client(&self) -> &Client<M> {
         &self.0
@@ -141,12 +152,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
             Ok(watch) => watch,
             Err(error) => return Err(SendError::new(message, error)),
         };
-        let post = |connection: &Arc<_>| {
-            self.0.post(connection, &message, Deadline::now(), Duration::ZERO).map_err(|error| match error {
-                Error::DeadlineExceeded { .. } => Unsent::NoRoom,
-                error => Unsent::Failed(error),
-            })
-        };
+        let post = |connection: &Arc<_>| self.0.post(connection, &message, Deadline::now());
         let sent = match self.0.limit() {
             Ok(limit) => self.when_there_is_room(limit, post).await,
             Err(error) => Err(error),
@@ -156,7 +162,10 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
             Err(error) => format!("a message was not sent: {error}"),
         });
         Watch::finish(watch, sent.as_ref());
-        sent.map_err(|error| SendError::new(message, error))
+        match sent {
+            Err(error) if self.0.is_dropped(&error) => Ok(()),
+            sent => sent.map_err(|error| SendError::new(message, error)),
+        }
     }
 
     /// Makes a request and waits for its answer. `request` puts the [`Reply`] that it is given into the message.
@@ -209,6 +218,11 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         limit: Limit,
         send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
     ) -> Result<R, Error> {
+        if !self.0.waits_for_room() {
+            // Whoever waits comes first.
+            let sent = if connection.room.is_awaited() { Err(Unsent::NoRoom) } else { send(connection) };
+            return sent.map_err(|unsent| self.0.unsent(unsent, limit.allowed()));
+        }
         let mut place = None;
         if connection.room.is_awaited() {
             place = Some(Place::last(connection));

@@ -6,7 +6,7 @@ use crate::error::{Error, SendError};
 use crate::interceptor::Watch;
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
-use crate::port::{OutgoingRow, Staged};
+use crate::port::{MachError, OutgoingRow, Staged};
 use crate::scope::Scope;
 use crate::scratch;
 
@@ -107,7 +107,8 @@ impl<M: MachMessage + 'static> Batch<M> {
     /// Sends the messages that are there. Returns when the host's queue has them.
     ///
     /// # Errors
-    /// [`Error::DeadlineExceeded`] when the queue stayed full, [`Error::HostDied`]. Messages left up to one that did not; that one and those
+    /// [`Error::DeadlineExceeded`] when the queue stayed full, or [`Error::QueueFull`] where the client [does not wait](Client::when_full);
+    /// [`Error::HostDied`]. Messages left up to one that did not; that one and those
     /// behind it are [there](Self::pending) still, and the next flush sends them.
     pub fn flush(&mut self) -> Result<(), Error> {
         if self.row.is_empty() {
@@ -115,23 +116,33 @@ impl<M: MachMessage + 'static> Batch<M> {
         }
         let Self { client, row } = self;
         let limit = client.limit()?;
-        let deadline = limit.deadline();
+        let deadline = client.room(limit.deadline());
+        let failed = |error: MachError, left: usize| match error {
+            error if error.is_timed_out() => client.no_room(limit.allowed(), left),
+            error => client.send_error(error, limit),
+        };
         let sent = match &client.link {
             // Nothing was put in.
             Link::Local(_) => Ok(()),
             Link::Port(connection) => {
-                row.send(connection.right(), deadline).map_err(|error| client.send_error(error, limit))
+                row.send(connection.right(), deadline).map_err(|error| failed(error, row.len()))
             }
             // What is in the batch has not left.
             Link::Renewable(renewable) => client.with_living(renewable, deadline, |connection| {
-                row.send(connection.right(), deadline).map_err(|error| client.send_error(error, limit))
+                row.send(connection.right(), deadline).map_err(|error| failed(error, row.len()))
             }),
         };
         client.trace(|| match &sent {
             Ok(()) => "sent a batch of messages".to_owned(),
             Err(error) => format!("{} messages of a batch were not sent: {error}", row.len()),
         });
-        sent
+        match sent {
+            Err(error) if client.is_dropped(&error) => {
+                row.clear();
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 
     /// Sends the messages that are there, and ends the batch.

@@ -9,11 +9,13 @@ use crate::error::Error;
 use crate::port::{Deadline, SendRight};
 
 use super::room::Room;
+use super::when_full::Dropped;
 
 /// The right to send to a host, and who waits for room in its queue. Clients that are clones share it.
 pub(crate) struct Connection {
     right: SendRight<()>,
     pub(super) room: Room,
+    pub(super) dropped: Dropped,
     /// The process's driver, once it was used: asking for it takes a look at the process's id.
     driver: OnceLock<Arc<Driver>>,
     /// What tells the host that it has this client: for as long as it is there.
@@ -29,7 +31,13 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 impl Connection {
     pub(super) fn new<M>(right: SendRight<M>) -> Self {
-        Self { right: right.cast(), room: Room::new(), driver: OnceLock::new(), presence: OnceLock::new() }
+        Self {
+            right: right.cast(),
+            room: Room::new(),
+            dropped: Dropped::default(),
+            driver: OnceLock::new(),
+            presence: OnceLock::new(),
+        }
     }
 
     /// Keeps what the host has given to be held for as long as it is connected to.

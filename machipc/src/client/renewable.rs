@@ -10,11 +10,13 @@ use crate::message::MachMessage;
 use crate::port::{Deadline, bootstrap};
 
 use super::connection::Connection;
+use super::when_full::Dropped;
 use super::{Client, look_up_error};
 
 /// The connection that clones share, whichever it is now. Reading it takes no lock.
 pub(super) struct Renewable {
     current: ArcSwap<Connection>,
+    pub(super) dropped: Dropped,
     /// How long to wait for another host.
     wait: Duration,
     /// How long another host is asked for its definition.
@@ -23,7 +25,7 @@ pub(super) struct Renewable {
 
 impl Renewable {
     pub(super) fn new(connection: Connection, wait: Duration, compare: Option<Duration>) -> Self {
-        Self { current: ArcSwap::from_pointee(connection), wait, compare }
+        Self { current: ArcSwap::from_pointee(connection), dropped: Dropped::default(), wait, compare }
     }
 
     pub(super) fn current(&self) -> Arc<Connection> {
