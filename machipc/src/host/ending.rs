@@ -149,9 +149,9 @@ impl Ending {
         if in_time { state.backlog.pop_front() } else { None }
     }
 
-    /// A message that was [taken](Self::next) and cannot be handled in time.
-    pub(super) fn put_back(&self, parcel: Parcel) {
-        self.state().backlog.push_front(parcel);
+    /// Whether there are messages that are still to be handled.
+    pub(super) fn has_next(&self) -> bool {
+        !self.state().backlog.is_empty()
     }
 
     /// Until when what is in hand may take: `None` without a shutdown or without an end.

@@ -202,7 +202,8 @@ impl<M: MachMessage + 'static> Host<M> {
             }
         }
         if let Some(tasks) = self.tasks.take_if(|_| ending.is_shutdown()) {
-            unfinished += tasks.wait_until_free(ending.until());
+            // Its threads run no handlers.
+            unfinished = tasks.wait_until_free(ending.until());
         }
         ending.count_unfinished(unfinished);
     }

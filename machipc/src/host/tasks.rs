@@ -182,11 +182,11 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
                 }
             }
         }
-        while let Some(parcel) = shared.ending.next() {
-            let Some(slot) = self.slots.take_until(shared.ending.until()) else {
-                shared.ending.put_back(parcel);
-                break;
-            };
+        // First the slot, so that a message whose time is up while it waits for one is counted as left.
+        while shared.ending.has_next()
+            && let Some(slot) = self.slots.take_until(shared.ending.until())
+            && let Some(parcel) = shared.ending.next()
+        {
             spawn(Box::pin(self.clone().handle(parcel, index, Some(slot))));
         }
         if let Some(throughput) = &mut throughput {

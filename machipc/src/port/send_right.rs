@@ -70,6 +70,10 @@ impl<M> SendRight<M> {
     /// The notification comes once. If the last reference of the name is released while the port lives, a port-deleted
     /// notification comes in its place.
     ///
+    /// A name has one request, for this or for room, whoever in the process holds the right: an [`AsyncClient`](crate::AsyncClient) of the same
+    /// port that waits for room takes the request's place, and when its wait is over a send-once notification comes to `notify`. So
+    /// take whatever comes there for a reason to look whether the right [is dead](Self::is_dead), and ask again if not.
+    ///
     /// # Errors
     /// `KERN_INVALID_ARGUMENT` if the port is dead already; a send-once notification then comes to `notify`, as
     /// after every failed request.
