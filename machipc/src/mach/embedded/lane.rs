@@ -23,6 +23,7 @@ use super::kernel::Kernel;
 use super::link::rows::{ROW_MAX, TAKEN_MAX, is_writable, write_header};
 use super::link::simple::Short;
 use super::link::{CAPACITY, Consumer, Producer, Watch, create_within};
+use super::memory;
 use super::message::{Carried, Message, Right, Sender};
 use super::port::{Home, PortId};
 use super::recycle;
@@ -32,7 +33,7 @@ use super::task::Task;
 use crate::mach::{MACH_PORT_NULL, ROW_ALIGN, mach_msg_header_t, mach_msg_option_t, mach_port_name_t};
 
 /// So many messages in a row go through the queue before there is a lane.
-const OPENED_AFTER: u32 = 256;
+const OPENED_AFTER: u32 = 32;
 /// Open lanes at a time.
 const OPEN_MAX: usize = 4;
 /// Closed ones that are kept: their memory is there already.
@@ -333,7 +334,9 @@ impl Kernel {
         while count < if row { TAKEN_MAX } else { 1 } && open.ring.holds(HEAD as u32) == Ok(true) {
             let [len, id, voucher, _] = read_head(&open.ring);
             let last = at + MESSAGE_HEADER + len as usize;
-            if last + room_for_trailer > most || !is_writable(room, last) {
+            // What is behind a row is known to be writable; one message needs no more than its own.
+            let alone = count == 0 && memory::is_known_writable(room.address(), last + room_for_trailer);
+            if last + room_for_trailer > most || !(alone || is_writable(room, last)) {
                 break;
             }
             open.ring.skip(HEAD as u32);
