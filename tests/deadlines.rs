@@ -270,7 +270,7 @@ fn room_and_answer_share(kind: &str) {
         std::thread::sleep(ALLOWED * 3 / 4);
         other.control.release().unwrap();
         // Ends after the first one's deadline, but before the first one would if all its time began again now.
-        let second = client.with_deadline(ALLOWED / 2).call(hold);
+        let second = client.with_deadline(ALLOWED * 3 / 4).call(hold);
         let ended = Instant::now();
         (first.join().unwrap(), (second, ended))
     });

@@ -23,8 +23,8 @@ pub use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Pod, Schema,
 };
 pub use crate::{
-    AsyncClient, AsyncHandler, CallError, Client, ConnectOptions, Context, Error, Host, HostStats, SendError,
-    SendRight, WhenFull,
+    AsyncClient, AsyncHandler, CallError, Client, ConnectOptions, Context, Error, Host, HostStats, Reply,
+    SendError, SendRight, WhenFull,
 };
 
 mod field;

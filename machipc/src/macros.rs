@@ -376,6 +376,10 @@ pub use machipc_derive::MachMessage;
 /// **Asynchronous methods**: with an `async fn` among the methods, `StoreServer` is the handler of an
 /// [asynchronous host](crate::HostBuilder::serve_async_on) instead: `Host::<StoreMessage>::builder().serve_async_on(spawn, server)`. Each call is
 /// a task. The futures are `Send`, and may borrow from the message across an `await`; a method without `async` holds up its task's thread.
+/// When the caller gives up, by its deadline, a dropped future or its end, the method's future is
+/// [dropped](crate::Reply::run_until_cancelled) at the `await` that it has come to. What must not stop half-way is a task of its own, which the
+/// method spawns and awaits. A `#[oneway]` method has no caller that could give up, and a method that is
+/// answered before it runs sees its stream close instead.
 ///
 /// ```
 /// # use machipc::Host;

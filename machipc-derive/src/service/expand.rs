@@ -239,18 +239,28 @@ fn arm(service: &Service, method: &Method, implementation: &Ident) -> TokenStrea
         Parameter::Field { name, .. } => binding(name),
         Parameter::Context => format_ident!("__cx"),
     });
-    let reply = answer.is_some().then(|| quote!(reply: __reply));
+    // The answer of such a method comes first.
+    let is_answered_first =
+        answer.as_ref().is_some_and(|answer| rules::is_unit(answer) && method.only_streams_back());
+    let is_cancellable = method.is_async && answer.is_some() && !is_answered_first;
+    let mutable = is_cancellable.then(|| quote!(mut));
+    let reply = answer.is_some().then(|| quote!(reply: #mutable __reply));
     let fields: Vec<TokenStream> = fields.chain(reply).collect();
     let pattern = (!fields.is_empty()).then(|| quote!({ #(#fields),* }));
+    let call = quote!(<#implementation as #service>::#ident(&self.0 #(, #arguments)*));
     let wait = method.is_async.then(|| quote!(.await));
-    let call = quote!(<#implementation as #service>::#ident(&self.0 #(, #arguments)*)#wait);
     let call = match answer {
         // The caller gets its end of the stream with the answer, and the method may go on until the stream ends.
-        Some(answer) if rules::is_unit(answer) && method.only_streams_back() => {
-            quote!({ <#answer as __rt::Answer>::send(__reply, ()); #call })
+        Some(answer) if is_answered_first => {
+            quote!({ <#answer as __rt::Answer>::send(__reply, ()); #call #wait })
         }
+        Some(answer) if is_cancellable => quote! {
+            if let __rt::Some(__answer) = __rt::Reply::run_until_cancelled(&mut __reply, #call).await {
+                <#answer as __rt::Answer>::send(__reply, __answer)
+            }
+        },
         Some(answer) => quote!(<#answer as __rt::Answer>::send(__reply, #call)),
-        None => call,
+        None => quote!(#call #wait),
     };
     quote! {
         #(#conditions)*

@@ -7,6 +7,7 @@ pub(crate) mod wire;
 use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
 use std::time::{Duration, Instant};
@@ -142,18 +143,35 @@ impl<T> Reply<T> {
     /// the log tells.
     ///
     /// ```no_run
-    /// # use machipc::Reply;
-    /// # async fn work() -> u64 { 0 }
-    /// # async fn first<A>(a: impl Future<Output = A>, b: impl Future<Output = ()>) -> Option<A> { None }
-    /// async fn answer(mut reply: Reply<u64>) {
-    ///     // With tokio: `tokio::select! { answer = work() => …, () = reply.cancelled() => … }`
-    ///     if let Some(answer) = first(work(), reply.cancelled()).await {
-    ///         let _ = reply.send(answer);
-    ///     }
+    /// # use machipc::{Reply, Sink};
+    /// async fn end_with_the_caller(mut reply: Reply<u64>, progress: Sink<u64>) {
+    ///     reply.cancelled().await;
+    ///     drop(progress);
     /// }
     /// ```
     pub fn cancelled(&mut self) -> impl Future<Output = ()> {
         poll_fn(|cx| self.poll_cancelled(cx, Driver::current))
+    }
+
+    /// Does `work`, but drops it and returns `None` as soon as [nobody waits](Self::cancelled) for the answer any more. The asynchronous
+    /// methods of [traits](macro@crate::endpoint) run in it. Work that is ready when it is first polled costs nothing more.
+    ///
+    /// ```no_run
+    /// # use machipc::Reply;
+    /// # async fn work() -> u64 { 0 }
+    /// async fn answer(mut reply: Reply<u64>) {
+    ///     if let Some(answer) = reply.run_until_cancelled(work()).await {
+    ///         let _ = reply.send(answer);
+    ///     }
+    /// }
+    /// ```
+    pub async fn run_until_cancelled<F: Future>(&mut self, work: F) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => self.poll_cancelled(cx, Driver::current).map(|()| None),
+        })
+        .await
     }
 
     /// Waits on the calling thread until [nobody waits](Self::cancelled) for the answer any more, for `timeout` at most. Returns whether
