@@ -146,7 +146,8 @@ fn each_call_ends(other: &Other, place: &str) {
     let client = other.desk.client().with_deadline(ALLOWED);
     let hold = |reply: Reply<u64>| Desk::Hold { reply };
     let asynchronous = AsyncClient::from(client.clone());
-    let kinds: [(&str, &dyn Fn() -> Result<u64, Error>); 4] = [
+    type Call<'a> = (&'a str, &'a dyn Fn() -> Result<u64, Error>);
+    let kinds: [Call<'_>; 4] = [
         ("blocking", &|| client.call(hold)),
         ("started", &|| client.start(hold)?.wait()),
         ("awaited", &|| block_on(asynchronous.call(hold))),
