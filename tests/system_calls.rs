@@ -200,5 +200,13 @@ fn busy_processes_make_no_system_call() {
         let [host, client] = run(Waiting::Adaptive, each, 0);
         let ([of_host, of_client], count) = count([&host, &client]);
         println!("waiting adaptively: {of_host} and {of_client} for {} messages", count * WINDOW);
+        for (who, windows) in [("host", &host), ("client", &client)] {
+            // All of them: also when it is sent away now and then it does not ask the system for each message.
+            let windows = &windows[WARM_UP as usize..];
+            let calls: u64 = windows.iter().map(|window| window.system_calls).sum();
+            let each = calls as f64 / (windows.len() as u64 * WINDOW) as f64;
+            println!("waiting adaptively: the {who} made {each:.4} system calls a message in all");
+            assert!(each < 0.05, "the {who} made {each} system calls a message");
+        }
     });
 }

@@ -232,8 +232,9 @@ impl<M: MachMessage + 'static> Client<M> {
     ///
     /// # Errors
     /// The message comes back with the reason, whole: [`Error::DeadlineExceeded`] when the queue stayed full, or
-    /// [`Error::QueueFull`] for a client that [does not wait](Self::when_full); [`Error::HostDied`], [`Error::Encode`]. Success does not tell that the host understood the message: what a host
-    /// refuses of one-way messages is in its log and its [`stats`](crate::Host::stats).
+    /// [`Error::QueueFull`] for a client that [does not wait](Self::when_full); [`Error::HostDied`], [`Error::Encode`]. Success does not
+    /// tell that the host understood the message: what a host refuses of one-way messages is in its log and its
+    /// [`stats`](crate::Host::stats).
     #[inline]
     pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
         if Scope::is_traced() {

@@ -12,7 +12,8 @@ use super::{Interceptor, MessageInfo, Outcome, Side};
 ///
 /// Spans are of level `DEBUG` and target `machipc::message`, and cost little where no subscriber wants them. Their fields are called as
 /// OpenTelemetry calls them, with dots: `rpc.system` (`machipc`), `rpc.service` (the endpoint), `rpc.method` (the variant), `otel.kind`, `peer.pid` and
-/// `message.size` at a host, `trace_id` and `span_id` where the message belongs to a [trace](crate::TraceContext) (both sides have the same two), and at the end `otel.status_code` with what went wrong in `error.message`.
+/// `message.size` at a host, `trace_id` and `span_id` where the message belongs to a [trace](crate::TraceContext) (both sides have the same
+/// two), and at the end `otel.status_code` with what went wrong in `error.message`.
 ///
 /// ```no_run
 /// # use machipc::{Context, Host, Spans};
@@ -26,37 +27,33 @@ pub struct Spans;
 
 impl Interceptor for Spans {
     fn span(&self, message: &MessageInfo) -> Span {
-        let method = message.name().unwrap_or("message");
-        let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let trace_id = message.trace().map(|trace| hex(&trace.trace_id()));
-        let span_id = message.trace().map(|trace| hex(&trace.parent_id()));
+        // Behind a macro, so that nothing is put into words that no subscriber wants.
+        macro_rules! span {
+            ($name:literal, $request:literal, $oneway:literal $(, $($more:tt)+)?) => {
+                debug_span!(
+                    target: "machipc::message",
+                    $name,
+                    otel.kind = if message.is_request() { $request } else { $oneway },
+                    otel.status_code = Empty,
+                    error.message = Empty,
+                    rpc.system = "machipc",
+                    rpc.service = message.endpoint(),
+                    rpc.method = message.name().unwrap_or("message"),
+                    trace_id = message.trace().map(|trace| hex(&trace.trace_id())),
+                    span_id = message.trace().map(|trace| hex(&trace.parent_id())),
+                    $($($more)+)?
+                )
+            };
+        }
         match message.side() {
-            Side::Host => debug_span!(
-                target: "machipc::message",
+            Side::Host => span!(
                 "handle",
-                otel.kind = if message.is_request() { "server" } else { "consumer" },
-                otel.status_code = Empty,
-                error.message = Empty,
-                rpc.system = "machipc",
-                rpc.service = message.endpoint(),
-                rpc.method = method,
-                trace_id,
-                span_id,
+                "server",
+                "consumer",
                 peer.pid = message.peer().map(|peer| peer.pid()),
                 message.size = message.size(),
             ),
-            Side::Client => debug_span!(
-                target: "machipc::message",
-                "send",
-                otel.kind = if message.is_request() { "client" } else { "producer" },
-                otel.status_code = Empty,
-                error.message = Empty,
-                rpc.system = "machipc",
-                rpc.service = message.endpoint(),
-                rpc.method = method,
-                trace_id,
-                span_id,
-            ),
+            Side::Client => span!("send", "client", "producer"),
         }
     }
 
@@ -69,4 +66,8 @@ impl Interceptor for Spans {
                 .record("error.message", tracing::field::display(other)),
         };
     }
+}
+
+fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
