@@ -22,7 +22,8 @@ use crate::interceptor::{Chain, Interceptor, MessageInfo, Side, Watch};
 use crate::logger::{Log, LogLevel, Logger};
 use crate::message::{EncodeError, MachMessage, TraceContext};
 use crate::port::{
-    Deadline, MachError, MessageBuffer, OolBuffer, Outgoing, ReceiveRight, SendRight, Trust, bootstrap,
+    Deadline, MachError, MessageBuffer, OolBuffer, Outgoing, ReceiveRight, SendRight, Trust, Unposted,
+    bootstrap,
 };
 use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, Reply, ReplyValue, Slot};
@@ -237,6 +238,14 @@ impl<M: MachMessage + 'static> Client<M> {
     /// [`stats`](crate::Host::stats).
     #[inline]
     pub fn send<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        // First and by reference: a move so soon after the message was made would wait until all that was stored before has reached the cache,
+        // the last message's place in the ring included.
+        if let (Link::Port(connection), None, false) = (&self.link, &self.interceptors, Scope::is_traced()) {
+            return match self.send_through(connection, &message) {
+                Ok(()) => Ok(()),
+                Err(error) => Err(SendError::new(message, error)),
+            };
+        }
         if Scope::is_traced() {
             return Scope::of_message().enter(|| self.send_in_scope(message));
         }
@@ -254,7 +263,7 @@ impl<M: MachMessage + 'static> Client<M> {
         if self.interceptors.is_some() {
             return self.send_watched(message);
         }
-        self.send_and_trace(message)
+        self.send_unwatched(message)
     }
 
     #[cold]
@@ -264,10 +273,69 @@ impl<M: MachMessage + 'static> Client<M> {
             Err(error) => return Err(SendError::new(message, error)),
         };
         let entered = watch.as_deref().map(Watch::enter);
-        let sent = self.send_and_trace(message);
+        let sent = self.send_unwatched(message);
         drop(entered);
         Watch::finish(watch, sent.as_ref().map_err(SendError::error));
         sent
+    }
+
+    #[inline(always)]
+    fn send_unwatched<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        let sent = match &self.link {
+            Link::Local(core) => return self.send_local(core, message),
+            Link::Port(connection) => self.send_through(connection, &message),
+            Link::Renewable(renewable) => self.send_to_living(renewable, &message),
+        };
+        sent.map_err(|error| SendError::new(message, error))
+    }
+
+    fn send_local<'m>(&self, core: &Core<M>, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+        let sent = match self.limit() {
+            Ok(_) => core.call(message).map_err(|refused| *refused),
+            Err(error) => Err((message, error)),
+        };
+        self.trace_sent(sent.as_ref().map(|_| ()).map_err(|(_, error)| error));
+        sent.map_err(|(message, error)| SendError::new(message, error))
+    }
+
+    fn send_through(&self, connection: &Connection, message: &M::View<'_>) -> Result<(), Error> {
+        self.or_dropped(match self.inherited() {
+            // Without a look at the clock, which takes longer than the rest.
+            None => {
+                let room = self.room(self.deadline.map_or(Deadline::never(), Deadline::lasting));
+                let allowed = self.deadline.unwrap_or(Duration::MAX);
+                self.post(connection, message, room).map_err(|unsent| self.unsent(unsent, allowed))
+            }
+            Some(_) => self.limit().and_then(|limit| {
+                let sent = self.post(connection, message, self.room(limit.fresh()));
+                sent.map_err(|unsent| self.unsent(unsent, limit.allowed()))
+            }),
+        })
+    }
+
+    fn send_to_living(&self, renewable: &Renewable, message: &M::View<'_>) -> Result<(), Error> {
+        self.or_dropped(self.limit().and_then(|limit| {
+            self.with_living(renewable, limit.deadline(), |connection| {
+                let sent = self.post(connection, message, self.room(limit.deadline()));
+                sent.map_err(|unsent| self.unsent(unsent, limit.allowed()))
+            })
+        }))
+    }
+
+    /// What became of a message, for a client that may drop what finds no room.
+    fn or_dropped(&self, sent: Result<(), Error>) -> Result<(), Error> {
+        self.trace_sent(sent.as_ref().map(|&()| ()));
+        match sent {
+            Err(error) if self.is_dropped(&error) => Ok(()),
+            sent => sent,
+        }
+    }
+
+    fn trace_sent(&self, sent: Result<(), &Error>) {
+        self.trace(|| match sent {
+            Ok(()) => "sent a message".to_owned(),
+            Err(error) => format!("a message was not sent: {error}"),
+        });
     }
 
     /// Asks the interceptors, if there are any, whether a message may be sent.
@@ -345,47 +413,6 @@ impl<M: MachMessage + 'static> Client<M> {
     fn share(&self, connection: &Connection) {
         if let Some((trust, bytes)) = self.shares {
             let _ = connection.right().offer_loans(trust, bytes);
-        }
-    }
-
-    fn send_and_trace<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
-        let sent = match &self.link {
-            Link::Local(core) => match self.limit() {
-                Ok(_) => core.call(message).map_err(|refused| *refused),
-                Err(error) => Err((message, error)),
-            },
-            Link::Port(connection) => {
-                let sent = match self.inherited() {
-                    // Without a look at the clock, which takes longer than the rest.
-                    None => {
-                        let room = self.room(self.deadline.map_or(Deadline::never(), Deadline::lasting));
-                        let allowed = self.deadline.unwrap_or(Duration::MAX);
-                        self.post(connection, &message, room).map_err(|unsent| self.unsent(unsent, allowed))
-                    }
-                    Some(_) => self.limit().and_then(|limit| {
-                        let sent = self.post(connection, &message, self.room(limit.fresh()));
-                        sent.map_err(|unsent| self.unsent(unsent, limit.allowed()))
-                    }),
-                };
-                sent.map_err(|error| (message, error))
-            }
-            Link::Renewable(renewable) => {
-                let sent = self.limit().and_then(|limit| {
-                    self.with_living(renewable, limit.deadline(), |connection| {
-                        let sent = self.post(connection, &message, self.room(limit.deadline()));
-                        sent.map_err(|unsent| self.unsent(unsent, limit.allowed()))
-                    })
-                });
-                sent.map_err(|error| (message, error))
-            }
-        };
-        self.trace(|| match &sent {
-            Ok(()) => "sent a message".to_owned(),
-            Err((_, error)) => format!("a message was not sent: {error}"),
-        });
-        match sent {
-            Err((_, error)) if self.is_dropped(&error) => Ok(()),
-            sent => sent.map_err(|(message, error)| SendError::new(message, error)),
         }
     }
 
@@ -564,16 +591,19 @@ impl<M: MachMessage + 'static> Client<M> {
 
     /// Sends a one-way message, waiting for room until `room`.
     fn post(&self, connection: &Connection, message: &M::View<'_>, room: Deadline) -> Result<(), Unsent> {
+        let (id, trace) = (message.message_id(), TraceContext::current());
         scratch::with(|scratch| {
-            let outgoing = self.encode(&mut scratch.send, message).map_err(Unsent::Failed)?;
-            if outgoing.reply_wanted() {
+            let write = |out: &mut _| message.encode_payload(out);
+            Outgoing::post(&mut scratch.send, id, self.fingerprint, trace, connection.right(), room, write)
+        })
+        .map_err(|unposted| match unposted {
+            Unposted::Encode(source) => Unsent::Failed(self.encode_error(source)),
+            Unposted::ReplyWanted => {
                 let reason = "a request whose reply nobody waits for: make it with `call`";
-                return Err(Unsent::Failed(self.encode_error(reason)));
+                Unsent::Failed(self.encode_error(EncodeError::new(reason)))
             }
-            outgoing.copy_send(connection.right()).send(room).map_err(|error| match error {
-                error if error.is_timed_out() => Unsent::NoRoom,
-                error => Unsent::Failed(wire::send_error(&self.endpoint, error, Duration::ZERO)),
-            })
+            Unposted::Mach(error) if error.is_timed_out() => Unsent::NoRoom,
+            Unposted::Mach(error) => Unsent::Failed(wire::send_error(&self.endpoint, error, Duration::ZERO)),
         })
     }
 
@@ -589,7 +619,7 @@ impl<M: MachMessage + 'static> Client<M> {
         scratch::with(|scratch| {
             let outgoing = self.encode(&mut scratch.send, message).map_err(Unsent::Failed)?;
             if !outgoing.reply_wanted() {
-                return Err(Unsent::Failed(self.encode_error(REPLY_NOT_HELD)));
+                return Err(Unsent::Failed(self.encode_error(EncodeError::new(REPLY_NOT_HELD))));
             }
             let failed = |error: MachError| match error {
                 error if error.is_timed_out() => Unsent::NoRoom,
@@ -636,7 +666,7 @@ impl<M: MachMessage + 'static> Client<M> {
             let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error, limit)))?;
             let outgoing = self.encode(&mut scratch.send, message).map_err(Failed::Before)?;
             if !outgoing.reply_wanted() {
-                return Err(Failed::Before(self.encode_error(REPLY_NOT_HELD)));
+                return Err(Failed::Before(self.encode_error(EncodeError::new(REPLY_NOT_HELD))));
             }
             let outgoing = outgoing.copy_send(connection.right()).make_reply(&port);
             let received = if self.waits_for_room() {
@@ -694,7 +724,7 @@ impl<M: MachMessage + 'static> Client<M> {
     ) -> Result<Option<Box<Watch>>, Error> {
         let message = request(Reply::local(slot.clone(), limit.at));
         if Arc::strong_count(slot) == 1 {
-            return Err(self.encode_error(REPLY_NOT_HELD));
+            return Err(self.encode_error(EncodeError::new(REPLY_NOT_HELD)));
         }
         let watch = self.watch(message.message_id(), true)?;
         let entered = watch.as_deref().map(Watch::enter);
@@ -740,11 +770,12 @@ impl<M: MachMessage + 'static> Client<M> {
     ) -> Result<Outgoing<'m>, Error> {
         let (id, trace) = (message.message_id(), TraceContext::current());
         Outgoing::encode_traced(buffer, id, self.fingerprint, trace, |out| message.encode_payload(out))
-            .map_err(|source| Error::Encode { endpoint: self.endpoint.to_string(), source })
+            .map_err(|source| self.encode_error(source))
     }
 
-    fn encode_error(&self, reason: &'static str) -> Error {
-        Error::Encode { endpoint: self.endpoint.to_string(), source: EncodeError::new(reason) }
+    #[cold]
+    fn encode_error(&self, source: EncodeError) -> Error {
+        Error::Encode { endpoint: self.endpoint.to_string(), source }
     }
 
     fn send_error(&self, error: MachError, limit: Limit) -> Error {

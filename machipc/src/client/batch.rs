@@ -94,7 +94,7 @@ impl<M: MachMessage + 'static> Batch<M> {
         match self.row.stage(message.message_id(), fingerprint, |out| message.encode_payload(out)) {
             Ok(Staged::InRow) => Ok(()),
             Ok(Staged::Alone) => match self.flush() {
-                Ok(()) => self.client.send_and_trace(message),
+                Ok(()) => self.client.send_unwatched(message),
                 Err(error) => Err(SendError::new(message, error)),
             },
             Err(source) => {

@@ -258,6 +258,21 @@ impl<'m> Encoder<'m> {
         Encoded { buffer, start, attachments, reply, lent }
     }
 
+    /// Ends a payload that is nothing but bytes in the buffer. Returns the buffer, and where in it the payload starts; `None` for any other.
+    ///
+    /// Reads what it needs where that is: moving the encoder so soon after it was written to would wait until all stores before have reached
+    /// the cache.
+    #[inline(always)]
+    pub(crate) fn finish_bytes(&mut self) -> Option<(&mut AlignedBuffer, usize)> {
+        let only_bytes =
+            self.attachments.is_empty() && self.lent.is_empty() && matches!(self.reply, ReplyPort::None);
+        if !only_bytes {
+            return None;
+        }
+        self.buffer.set_len(self.position);
+        Some((self.buffer, self.base))
+    }
+
     fn set_reply(&mut self, reply: ReplyPort<'m>) -> Result<(), EncodeError> {
         if !matches!(self.reply, ReplyPort::None) {
             return Err(EncodeError::new("the message holds two replies, a message has one reply right"));

@@ -63,6 +63,14 @@ pub struct Outgoing<'m> {
     impatient: bool,
 }
 
+/// Why a message was not [posted](Outgoing::post).
+pub(crate) enum Unposted {
+    Encode(EncodeError),
+    /// It wants an answer, which nobody would wait for.
+    ReplyWanted,
+    Mach(MachError),
+}
+
 /// Where the prefix goes in the buffer, unless there are more descriptors than fit before it. A message without any starts
 /// on a cache line then, as it does in the receiver's buffer.
 const PREFIX_AT: usize = 224;
@@ -111,21 +119,67 @@ impl<'m> Outgoing<'m> {
         write: impl FnOnce(&mut Encoder<'m>) -> Result<(), EncodeError>,
     ) -> Result<Self, EncodeError> {
         let inline_limit = buffer.inline_limit();
-        let front = front(trace.is_some());
-        buffer.bytes.set_len(PREFIX_AT + front);
-        let mut encoder = Encoder::lending(&mut buffer.bytes, inline_limit + 1);
+        let mut encoder = Self::begin(buffer, trace);
         write(&mut encoder)?;
+        Self::of(encoder, id, fingerprint, trace, inline_limit)
+    }
+
+    /// [Encodes](Self::encode_traced) a one-way message and sends it to the port of this send right, which the caller keeps.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode) and [`send`](Self::send), and for a message that wants an answer.
+    #[inline(always)]
+    pub(crate) fn post<M>(
+        buffer: &'m mut MessageBuffer,
+        id: i32,
+        fingerprint: u64,
+        trace: Option<TraceContext>,
+        to: &'m SendRight<M>,
+        deadline: Deadline,
+        write: impl FnOnce(&mut Encoder<'m>) -> Result<(), EncodeError>,
+    ) -> Result<(), Unposted> {
+        let inline_limit = buffer.inline_limit();
+        let mut encoder = Self::begin(buffer, trace);
+        write(&mut encoder).map_err(Unposted::Encode)?;
+        let len = encoder.len();
+        if len <= inline_limit
+            && let Some((bytes, start)) = encoder.finish_bytes()
+        {
+            let prefix = write_prefix(bytes, start, len, fingerprint, 0, trace).map_err(Unposted::Encode)?;
+            let content = prefix..bytes.len();
+            let plain = Plain { bytes, content, id, destination: Field::Copy(to.name()), reply: Field::None };
+            let timeout = deadline.milliseconds();
+            let sent = plain.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout, Deadline::now());
+            return sent.map(drop).map_err(Unposted::Mach);
+        }
+        let outgoing = Self::of(encoder, id, fingerprint, trace, inline_limit).map_err(Unposted::Encode)?;
+        if outgoing.reply_wanted() {
+            return Err(Unposted::ReplyWanted);
+        }
+        outgoing.copy_send(to).send(deadline).map_err(Unposted::Mach)
+    }
+
+    #[inline(always)]
+    fn begin(buffer: &'m mut MessageBuffer, trace: Option<TraceContext>) -> Encoder<'m> {
+        let inline_limit = buffer.inline_limit();
+        buffer.bytes.set_len(PREFIX_AT + front(trace.is_some()));
+        Encoder::lending(&mut buffer.bytes, inline_limit + 1)
+    }
+
+    /// The message whose payload has been encoded.
+    #[inline]
+    fn of(
+        encoder: Encoder<'m>,
+        id: i32,
+        fingerprint: u64,
+        trace: Option<TraceContext>,
+        inline_limit: usize,
+    ) -> Result<Self, EncodeError> {
         let payload_len = encoder.len();
         let Encoded { buffer: bytes, start, attachments, reply, lent } = encoder.finish();
         let out_of_line = payload_len > inline_limit;
-        let mut flags = if out_of_line { Prefix::OUT_OF_LINE } else { 0 };
-        let prefix = start - front;
-        if let Some(trace) = trace {
-            flags |= Prefix::TRACED;
-            bytes.as_mut_bytes()[prefix + Prefix::SIZE..start].copy_from_slice(&trace.to_wire());
-        }
-        let header = Prefix::new(payload_len, fingerprint, flags)?;
-        bytes.as_mut_bytes()[prefix..prefix + Prefix::SIZE].copy_from_slice(&header.to_bytes());
+        let flags = if out_of_line { Prefix::OUT_OF_LINE } else { 0 };
+        let prefix = write_prefix(bytes, start, payload_len, fingerprint, flags, trace)?;
         check_attachments(&attachments)?;
         let (reply, reply_wanted) = match reply {
             ReplyPort::None => (Field::None, false),
@@ -459,6 +513,27 @@ impl<'m> Outgoing<'m> {
         let rights = Rights { destination: *destination, reply: *reply, attachments, payload, names };
         (&bytes[self.message.clone()], rights)
     }
+}
+
+/// Writes what stands in front of a payload that starts at `start`. Returns where it begins.
+#[inline(always)]
+fn write_prefix(
+    bytes: &mut AlignedBuffer,
+    start: usize,
+    payload_len: usize,
+    fingerprint: u64,
+    flags: u8,
+    trace: Option<TraceContext>,
+) -> Result<usize, EncodeError> {
+    let prefix = start - front(trace.is_some());
+    let mut flags = flags;
+    if let Some(trace) = trace {
+        flags |= Prefix::TRACED;
+        bytes.as_mut_bytes()[prefix + Prefix::SIZE..start].copy_from_slice(&trace.to_wire());
+    }
+    let header = Prefix::new(payload_len, fingerprint, flags)?;
+    bytes.as_mut_bytes()[prefix..prefix + Prefix::SIZE].copy_from_slice(&header.to_bytes());
+    Ok(prefix)
 }
 
 /// How many bytes are in front of the payload, from the prefix on.

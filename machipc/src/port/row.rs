@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use crate::mach;
-use crate::message::{AlignedBuffer, EncodeError, Encoded, Encoder, Prefix, ReplyPort};
+use crate::message::{AlignedBuffer, EncodeError, Encoder, Prefix};
 
 use super::outgoing::{Field, Rights};
 use super::received::{LOCAL, sender_behind, size_of_first};
@@ -82,9 +82,9 @@ impl OutgoingRow {
         bytes.set_len(at + HEAD + Prefix::SIZE);
         let mut encoder = Encoder::new(bytes);
         write(&mut encoder)?;
-        let Encoded { buffer: bytes, start, attachments, reply, .. } = encoder.finish();
+        let Some((bytes, start)) = encoder.finish_bytes() else { return Ok(Staged::Alone) };
         let content = bytes.len() - at;
-        if !attachments.is_empty() || !matches!(reply, ReplyPort::None) || content > LARGEST {
+        if content > LARGEST {
             return Ok(Staged::Alone);
         }
         let prefix = Prefix::new(bytes.len() - start, fingerprint, 0)?;

@@ -331,9 +331,15 @@ impl<M: Shared> Consumer<M> {
         Ok(used)
     }
 
+    /// How many bytes there are as far as is known, without a look at what the writer last told.
+    #[inline]
+    pub(super) fn known(&self) -> u32 {
+        self.tail.wrapping_sub(self.head)
+    }
+
     /// Whether there are at least so many bytes. The writer's cache line is left alone while what it last told suffices.
     pub(in super::super) fn holds(&mut self, count: u32) -> Result<bool, Corrupt> {
-        Ok(self.tail.wrapping_sub(self.head) >= count || self.available()? >= count)
+        Ok(self.known() >= count || self.available()? >= count)
     }
 
     /// Copies out as many bytes as `bytes` is long; they are available.
@@ -382,7 +388,7 @@ impl<M: Shared> Consumer<M> {
     /// Has the next bytes brought near while something else is done, if they are known to be there. The writer does not write there any more, so
     /// its cache lines are not torn away from it.
     pub(in super::super) fn prefetch(&self) {
-        if self.tail.wrapping_sub(self.head) >= PREFETCHED {
+        if self.known() >= PREFETCHED {
             self.memory.prefetch(self.direction, self.head);
         }
     }

@@ -254,7 +254,11 @@ impl Link {
         room: &mut Room,
     ) -> Result<Option<(usize, u32)>, Breach> {
         let (mut at, mut end, mut count) = (0, 0, 0);
-        while count < TAKEN_MAX && self.rx.holds(MESSAGE_FRAME as u32)? {
+        if !self.rx.holds(MESSAGE_FRAME as u32)? {
+            return Ok(None);
+        }
+        // What has come by now, and not what comes meanwhile: a look at the writer's cache line for each message would hold both sides up.
+        while count < TAKEN_MAX && self.rx.known() >= MESSAGE_FRAME as u32 {
             let head = self.rx.peek_array();
             let Some(head) = parse_head(head) else { break };
             let last = at + HEADER + head.len;
@@ -264,7 +268,7 @@ impl Link {
                 || last > most
                 || !is_writable(room, last)
                 || !self.grants(export, port, count + 1)
-                || !self.rx.holds((MESSAGE_FRAME + head.len) as u32)?
+                || self.rx.known() < (MESSAGE_FRAME + head.len) as u32
             {
                 break;
             }
