@@ -118,6 +118,7 @@ fn is_absent(name: &str) -> bool {
 
 const PROLOGUE: &str = "\
 // Printed by the example layout_asserts of machipc.
+#include <libproc.h>
 #include <mach/mach.h>
 #include <mach/mach_error.h>
 #include <mach/mig_errors.h>
@@ -222,6 +223,7 @@ fn c_type(rust: &str) -> String {
     match rust {
         "c_int" | "i32" => "int",
         "c_char" => "char",
+        "c_void" => "void",
         "u32" => "unsigned int",
         "u64" => "uint64_t",
         "kevent64_s" => "struct kevent64_s",

@@ -4,13 +4,14 @@
 mod port_support;
 mod typed_support;
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use machipc::{Client, Context, Error, Host, MachMessage, OolBuffer, Reply, SendRight};
+use machipc::{Client, Context, Error, Host, MachMessage, OolBuffer, Reply, SendRight, Sender};
 use typed_support::process::{Peer, role};
 use typed_support::{WATCHDOG, unique, until, until_or};
 
@@ -66,6 +67,9 @@ fn census() -> Census {
     }
 }
 
+/// How often one process connects.
+const CONNECTIONS: u64 = 1000;
+
 /// What second processes do.
 #[test]
 fn peer() {
@@ -97,6 +101,17 @@ fn peer() {
             unreachable!("nobody answers this call");
         }
         "thrifty" => hold_nothing(name),
+        "visitor" => {
+            let _desk = DeskClient::from_client(Client::connect_to_timeout(name, WATCHDOG).unwrap());
+            // Sends nothing, until it is killed.
+            std::thread::park();
+        }
+        "regular" => {
+            for number in 0..CONNECTIONS {
+                assert_eq!(DeskClient::connect_to(name).unwrap().square(number).unwrap(), number);
+            }
+            std::thread::park();
+        }
         "notes and squares" => {
             let desk = DeskClient::connect_to(name).unwrap();
             for number in 0..500 {
@@ -433,4 +448,42 @@ fn hold_nothing(name: &str) {
         };
         (after.iter().zip(&before).all(same), format!("before {before:?}, after {after:?}"))
     });
+}
+
+#[test]
+fn a_host_knows_its_peers_for_as_long_as_they_live() {
+    let name = unique("peers");
+    let handle = |message: Desk<'_>, _: &Context| {
+        if let Desk::Square { of, reply } = message {
+            reply.send(of).unwrap();
+        }
+    };
+    let host = Host::<Desk>::builder().name(&name).threads(2).bind(handle).unwrap();
+    let wait_for = |pids: &[u32]| {
+        let pids: BTreeSet<u32> = pids.iter().copied().collect();
+        until_or("the host knows who lives", || {
+            let peers = host.peers();
+            let known: BTreeSet<u32> = peers.iter().map(Sender::pid).collect();
+            assert_eq!(known.len(), peers.len(), "one entry each: {peers:?}");
+            (known == pids, format!("{known:?} and not {pids:?}"))
+        });
+    };
+    wait_for(&[]);
+    let [mut one, other] = [(), ()].map(|()| Peer::start("visitor", &[&name]));
+    wait_for(&[one.pid(), other.pid()]);
+    let known = host.peers();
+    one.kill();
+    wait_for(&[other.pid()]);
+    assert!(known.iter().all(|peer| peer.is_alive() == (peer.pid() == other.pid())), "{known:?}");
+    assert!(known.iter().all(|peer| peer.uid() == known[0].uid()), "{known:?}");
+
+    let regular = Peer::start("regular", &[&name]);
+    until("it has connected as often as it wants", || host.stats().handled == CONNECTIONS);
+    wait_for(&[other.pid(), regular.pid()]);
+    // This process calls the handler directly, and is a peer once it comes through the port.
+    assert_eq!(DeskClient::from_client(host.client()).square(3).unwrap(), 3);
+    wait_for(&[other.pid(), regular.pid()]);
+    machipc::registry::set_lookup_enabled(false);
+    assert_eq!(DeskClient::connect_to(&name).unwrap().square(3).unwrap(), 3);
+    wait_for(&[other.pid(), regular.pid(), std::process::id()]);
 }

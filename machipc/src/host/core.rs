@@ -16,6 +16,7 @@ use crate::scope::Scope;
 use super::ending::Ended;
 use super::gate::UNWANTED_PEER;
 use super::idle::Idle;
+use super::peers::Peers;
 use super::policy::PeerPolicy;
 use super::stats::{Cause, Counters, HostStats};
 
@@ -35,6 +36,7 @@ pub(crate) struct Core<M: MachMessage + 'static> {
     pub(super) interceptors: Option<Chain>,
     /// There if the host is to end when it has no clients.
     pub(super) idle: Option<Idle>,
+    pub(super) peers: Peers,
     /// What this side speaks, for peers that speak something else. Made with the first of them.
     dialect: OnceLock<Dialect>,
     /// The context of one-way messages on the short cut.
@@ -62,6 +64,7 @@ impl<M: MachMessage + 'static> Core<M> {
             interceptors,
             idle,
             fingerprint: M::fingerprint(),
+            peers: Peers::new(threads),
             dialect: OnceLock::new(),
             local: Context::new(shared.clone(), own, true),
             shared,

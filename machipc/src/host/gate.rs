@@ -15,6 +15,7 @@ use crate::reply::{Decoding, Reply, salvaged};
 use super::complaint::Complaints;
 use super::core::{Core, words_of};
 use super::idle::Idle;
+use super::peers::Known;
 use super::stats::{Cause, Counters};
 
 /// Looks at the messages that one of a host's threads receives.
@@ -22,6 +23,7 @@ pub(super) struct Gate<'h, M: MachMessage + 'static> {
     pub(super) core: &'h Core<M>,
     pub(super) counters: &'h Counters,
     pub(super) complaints: &'h Mutex<Complaints>,
+    pub(super) known: &'h Known,
 }
 
 /// What the handler's caller gets of a message: with the time until which an answer is wanted, and what watches it, if anything does.
@@ -57,6 +59,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             self.refuse(received, Cause::Denied, &UNWANTED_PEER);
             return;
         }
+        self.core.peers.note(sender, self.known);
         if received.reply_is_dead() {
             // Whatever it asks for, nobody waits for it any more.
             self.counters.count_abandoned();

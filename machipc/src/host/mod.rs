@@ -7,6 +7,7 @@ mod ending;
 mod gate;
 mod idle;
 mod pace;
+mod peers;
 mod policy;
 mod serve;
 mod stats;
@@ -25,7 +26,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
-use crate::port::{MachError, ReceiveRight, SendRight};
+use crate::port::{MachError, ReceiveRight, SendRight, Sender};
 use crate::registry;
 
 pub use builder::HostBuilder;
@@ -109,6 +110,25 @@ impl<M: MachMessage + 'static> Host<M> {
     /// What the host has counted so far.
     pub fn stats(&self) -> HostStats {
         self.core.stats()
+    }
+
+    /// The processes that the host has heard from and that are still there, in no order: one entry each, as the kernel vouched for the
+    /// first that came of it, whatever number of clients it has. [Connecting](Client::connect) is enough to be heard from; whom the
+    /// [policy](HostBuilder::peers) does not admit is not among them. Nor are clients in this process that call the handler directly; those
+    /// that come through the port are one entry, this process.
+    ///
+    /// Who lives is found out by this call ([`Sender::is_alive`]). To a message it adds a comparison, and those that have gone take no
+    /// memory for long.
+    ///
+    /// ```no_run
+    /// # let host = machipc::Host::<String>::builder().name("com.example.echo").bind(|_: String, _| {})?;
+    /// for peer in host.peers() {
+    ///     println!("process {} of user {}", peer.pid(), peer.uid());
+    /// }
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    pub fn peers(&self) -> Vec<Sender> {
+        self.core.peers.alive()
     }
 
     /// A client of this host, which calls the handler directly, whether or not

@@ -57,10 +57,10 @@ pub(super) fn serve<M: MachMessage + 'static>(
     index: usize,
     manner: &Manner,
 ) {
-    let Some(counters) = core.counters.get(index) else { return };
+    let (Some(counters), Some(known)) = (core.counters.get(index), core.peers.known(index)) else { return };
     let shared = &core.shared;
     let mut context = Context::new(shared.clone(), core.own, false);
-    let gate = Gate { core, counters, complaints: &Mutex::new(Complaints::new()) };
+    let gate = Gate { core, counters, complaints: &Mutex::new(Complaints::new()), known };
     let mut buffer = MessageBuffer::with_capacity(manner.thread_buffer());
     buffer.set_largest(manner.largest_message);
     let mut pace = manner.pace();

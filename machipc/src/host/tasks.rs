@@ -114,8 +114,8 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
     }
 
     fn gate(&self, index: usize) -> Option<Gate<'_, M>> {
-        let counters = self.core.counters.get(index)?;
-        Some(Gate { core: &self.core, counters, complaints: &self.complaints })
+        let (counters, known) = (self.core.counters.get(index)?, self.core.peers.known(index)?);
+        Some(Gate { core: &self.core, counters, complaints: &self.complaints, known })
     }
 
     /// Receives messages on this thread, the host's `index`-th, and makes a task of each, until the host stops.

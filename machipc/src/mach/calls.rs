@@ -682,6 +682,17 @@ pub fn machine_time() -> u64 {
     imp::machine_time()
 }
 
+/// Whether the process lives whose audit token came with a message: that very process, and not one that has its id by now. Not a call of
+/// Mach's.
+///
+/// On Apple systems the kernel compares process id and version (`proc_pidpath_audittoken` of `<libproc.h>`); where a sandbox keeps it from
+/// telling, the answer is true. On Linux a process is known by what joins it with this one: it counts as gone, too, once neither holds a
+/// right of the other's and nothing is on its way.
+#[inline]
+pub fn process_lives(process: &audit_token_t) -> bool {
+    imp::process_lives(process)
+}
+
 /// What a return code means, in words.
 #[inline]
 pub fn mach_error_string(code: kern_return_t) -> &'static str {

@@ -25,6 +25,7 @@
 //! 12. **Clock**: [`machine_time`] is the time by which processes of one machine tell each other when.
 //! 13. **Loans**: `loan_allow`, [`loan_offer`] and [`loan_allocate`] are not Mach's. They are for tasks that trust each other, and change what memory
 //!     costs and who may write it, not what arrives.
+//! 14. **Senders**: [`process_lives`] is not Mach's. It tells whether a message's sender is still there.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
 //! the embedded implementation of Mach ports, which lives in the process and needs no daemon, root or kernel module.

@@ -1,6 +1,6 @@
 //! Who sent a message.
 
-use crate::mach::{audit_token_t, security_token_t};
+use crate::mach::{self, audit_token_t, security_token_t};
 
 /// Who sent a message, as the kernel vouches for it: the identity of the sending process at the time of sending, whoever
 /// gave it the right. Check it on every message, since rights can be handed on.
@@ -44,6 +44,18 @@ impl Sender {
     /// The audit token itself, for the system's own checks.
     pub fn audit_token(&self) -> [u32; 8] {
         self.audit.val
+    }
+
+    /// Whether the process is still there: that very one, whatever process has its id by now.
+    /// [`process_lives`](crate::mach::process_lives) tells what is looked at.
+    pub fn is_alive(&self) -> bool {
+        mach::process_lives(&self.audit)
+    }
+
+    /// The process, in 64 bits: its id, and the version of that.
+    #[inline]
+    pub(crate) fn process(&self) -> u64 {
+        u64::from(self.pid()) << 32 | u64::from(self.pid_version())
     }
 
     /// Whether the kernel itself made the message, as it makes notifications. No process can pass for it.

@@ -2,7 +2,7 @@
 //! has.
 
 use core::{
-    ffi::{c_char, c_int},
+    ffi::{c_char, c_int, c_void},
     sync::atomic::AtomicU32,
 };
 

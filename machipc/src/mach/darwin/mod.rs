@@ -204,6 +204,19 @@ pub(super) fn machine_time() -> u64 {
     foreign::clock_gettime_nsec_np(CLOCK_UPTIME_RAW)
 }
 
+/// Asks for the path of the process's program, since that call compares the version of the process id. It is there since macOS 11.
+pub(super) fn process_lives(process: &audit_token_t) -> bool {
+    /// `ESRCH` of `<errno.h>`: there is no such process.
+    const ESRCH: i32 = 3;
+    let mut token = *process;
+    // The least that the call takes, `PROC_PIDPATHINFO_SIZE`. A path that is longer is another error.
+    let mut path = [0_u8; 1024];
+    // SAFETY: both are valid for reads and writes, of as many bytes as told.
+    let len =
+        unsafe { foreign::proc_pidpath_audittoken(&mut token, path.as_mut_ptr().cast(), path.len() as u32) };
+    len > 0 || std::io::Error::last_os_error().raw_os_error() != Some(ESRCH)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::*, foreign};

@@ -85,6 +85,17 @@ pub(super) fn bootstrap_port() -> mach_port_t {
     BOOTSTRAP
 }
 
+/// A process is joined to this one by a link, or is this one.
+pub(super) fn process_lives(process: &audit_token_t) -> bool {
+    let task = task();
+    is_same_process(process, &task.sender.audit) || task.with(|kernel| kernel.links.reach(process))
+}
+
+/// Whether both are tokens of one process: its id, and the version of that.
+fn is_same_process(one: &audit_token_t, other: &audit_token_t) -> bool {
+    (one.val[5], one.val[7]) == (other.val[5], other.val[7])
+}
+
 /// Runs a call on this task's kernel.
 fn on_task<R>(
     of: mach_port_t,

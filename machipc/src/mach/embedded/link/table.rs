@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::barrier;
+use super::super::is_same_process;
 use super::super::message::Sender;
 use super::super::poll::Poller;
 use super::super::port::PortId;
@@ -11,6 +12,7 @@ use super::super::wait::WaiterId;
 use super::handshake::{self, Nonce};
 use super::ring::Watch;
 use super::{Handshake, Link, Mark, Owner, Parted};
+use crate::mach::audit_token_t;
 
 /// Up to this many links are all looked at; of more only those that are watched.
 pub(super) const SCANNED: usize = 16;
@@ -163,6 +165,12 @@ impl Links {
         }
         let link = self.get_mut(id)?;
         (!link.unidentified && link.peer.audit.val[5] == peer.audit.val[5]).then_some(id)
+    }
+
+    /// Whether some link leads to the process of this token.
+    pub(in super::super) fn reach(&self, process: &audit_token_t) -> bool {
+        let links = self.slots.iter().filter_map(|(_, link)| link.as_deref());
+        links.filter(|link| !link.unidentified).any(|link| is_same_process(&link.peer.audit, process))
     }
 
     /// Whether two links lead to the same process.
