@@ -192,10 +192,7 @@ fn nothing_hangs_when_clients_come_as_it_ends() {
                 assert_eq!(pid, std::process::id());
                 answered += 1;
             }
-            // On a machine that is very busy the end of the reply can be seen long before the end of the port.
-            Err(Error::HostDied { .. } | Error::HostStopping { .. } | Error::ReplyDropped { .. }) => {
-                refused += 1;
-            }
+            Err(Error::HostDied { .. } | Error::HostStopping { .. }) => refused += 1,
             Err(error) => panic!("after {answered} answers: {error}"),
         }
     }

@@ -106,11 +106,16 @@ impl Ring {
 
     /// Appends bytes to direction 0, whether there is room or not.
     pub fn write(&self, bytes: &[u8]) {
-        let tail = self.word(0, TAIL).load(Ordering::Relaxed);
+        self.write_to(0, bytes);
+    }
+
+    /// Appends bytes to a direction: 1 is that of whoever did not create the memory.
+    pub fn write_to(&self, direction: usize, bytes: &[u8]) {
+        let tail = self.word(direction, TAIL).load(Ordering::Relaxed);
         for (index, byte) in bytes.iter().enumerate() {
-            self.byte(Self::data(0, tail.wrapping_add(index as u32))).store(*byte, Ordering::Relaxed);
+            self.byte(Self::data(direction, tail.wrapping_add(index as u32))).store(*byte, Ordering::Relaxed);
         }
-        self.word(0, TAIL).store(tail.wrapping_add(bytes.len() as u32), Ordering::Release);
+        self.word(direction, TAIL).store(tail.wrapping_add(bytes.len() as u32), Ordering::Release);
     }
 
     /// Everything that has been written to a direction since its beginning; less than its capacity.

@@ -175,6 +175,10 @@ impl Task {
                     link
                 }
             };
+            if welcome.existing != 0 {
+                // First, since a right that joins another is given back at once.
+                kernel.post(link, Frame::Imported { export: welcome.export });
+            }
             kernel.expect_identity(link, welcome.export, welcome.identity);
             let right = kernel
                 .import_send(link, welcome.export, welcome.credits)

@@ -84,6 +84,7 @@ impl Kernel {
                     self.apply_offer(id, export, pool)?;
                 }
                 Frame::Accept => self.apply_accept(id)?,
+                Frame::Imported { export } => self.apply_imported(id, export)?,
                 Frame::Revoke { export, count } => self.apply_revoke(id, export, count)?,
                 Frame::Revoked { export, count } => {
                     let link = self.links.get_mut(id).ok_or(Breach)?;
@@ -209,6 +210,17 @@ impl Kernel {
             self.settle_halted(port);
             self.post(id, Frame::ReleaseOnce { export });
             self.kill_port(port);
+        }
+        Ok(())
+    }
+
+    /// The peer has a right now of whose port's death it may have been told before, when it did not know what that meant. The answer comes
+    /// before all that follows from what the peer sends by the right.
+    fn apply_imported(&mut self, id: u32, export: u32) -> Result<(), Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let Some(&mut Export::Send { port, .. }) = link.export(export) else { return Err(Breach) };
+        if matches!(self.port(port).home, Home::Dead) {
+            self.post(id, Frame::Dead { export });
         }
         Ok(())
     }

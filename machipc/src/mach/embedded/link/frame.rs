@@ -37,6 +37,7 @@ pub(super) const PIECE: u8 = 22;
 pub(super) const TAKEN: u8 = 23;
 pub(super) const OFFER: u8 = 24;
 pub(super) const ACCEPT: u8 = 25;
+pub(super) const IMPORTED: u8 = 26;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;
@@ -104,6 +105,8 @@ pub(in super::super) enum Frame {
     Offer { export: u32 },
     /// The reader's pool has been mapped.
     Accept,
+    /// A send right has come otherwise than by the ring, which may have told of the port's death before: then it is told again.
+    Imported { export: u32 },
 }
 
 impl Frame {
@@ -132,6 +135,7 @@ impl Frame {
             Frame::Taken { bytes } => (TAKEN, 0, 0, bytes, none),
             Frame::Offer { export } => (OFFER, 1, export, 0, none),
             Frame::Accept => (ACCEPT, 0, 0, 0, none),
+            Frame::Imported { export } => (IMPORTED, 0, export, 0, none),
         };
         let len = if matches!(kind, IDENTITY | THIRD | REDIRECT) { 44 } else { 8 };
         let mut bytes = [0; 52];
@@ -175,6 +179,7 @@ impl Frame {
             TAKEN => Frame::Taken { bytes: count },
             OFFER => Frame::Offer { export },
             ACCEPT => Frame::Accept,
+            IMPORTED => Frame::Imported { export },
             _ => return None,
         })
     }
