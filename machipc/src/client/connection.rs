@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::port::{Deadline, SendRight};
+use crate::port::{Deadline, MessageBuffer, ReceiveRight, SendOnceRight, SendRight};
 
 use super::room::Room;
 use super::when_full::Dropped;
@@ -22,12 +22,17 @@ pub(crate) struct Connection {
     presence: OnceLock<SendRight<()>>,
 }
 
-/// How long a reply right may be gone before its host's death is to be seen. Systems end a process name by name, and the port's name
-/// need not be the first.
+/// How long a reply right may be gone before its host's death is to be seen. XNU ends a task name by name, in the order of its table
+/// (`ipc_space_terminate` in `osfmk/ipc/ipc_space.c`), and the port's name need not come before the reply right's. Embedded Mach marks the
+/// ports of a process that has gone dead before it tells of anything else, so that nobody waits there.
 pub(super) const DEATH_SHOWS: Duration = Duration::from_millis(100);
-/// How long to wait between two looks for the death of a host. A name has one dead-name request, which other holders of the right may
-/// have made: so look instead of asking.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Where a notification comes when a host dies.
+pub(super) struct DeathWatch {
+    pub(super) port: ReceiveRight<()>,
+    /// A name has one request. Whose request was replaced by this one is told when it is dropped, and looks again.
+    pub(super) replaced: Option<SendOnceRight<()>>,
+}
 
 impl Connection {
     pub(super) fn new<M>(right: SendRight<M>) -> Self {
@@ -62,16 +67,26 @@ impl Connection {
         self.right.is_dead()
     }
 
+    /// Asks to be told of the host's death. Whatever comes is a reason to look whether it [is dead](Self::is_dead), and to ask again if
+    /// not. None: it is dead, or this process has no room for a port.
+    pub(super) fn watch_death(&self) -> Option<DeathWatch> {
+        let port = ReceiveRight::pinned(1).ok()?;
+        let replaced = self.right.notify_dead_name(&port).ok()?;
+        Some(DeathWatch { port, replaced })
+    }
+
     /// Waits a moment for the host to go, after it has destroyed a reply right without a word.
     pub(super) fn dies_soon(&self) -> bool {
-        let deadline = Deadline::after(DEATH_SHOWS);
-        while !self.is_dead() {
-            if deadline.has_passed() {
-                return false;
-            }
-            std::thread::sleep(LOOK_AGAIN);
+        if self.is_dead() {
+            return true;
         }
-        true
+        let deadline = Deadline::after(DEATH_SHOWS);
+        let mut buffer = MessageBuffer::new();
+        while let Some(watch) = self.watch_death()
+            && watch.port.receive(&mut buffer, deadline).is_ok()
+            && !self.is_dead()
+        {}
+        self.is_dead()
     }
 }
 

@@ -11,11 +11,11 @@ use crate::driver::{Alarm, Driver, Expected, Watched, block_on, block_on_until};
 use crate::error::{Error, Own};
 use crate::interceptor::Watch;
 use crate::logger::{Log, LogLevel};
-use crate::port::Parcel;
+use crate::port::{Parcel, SendOnceRight};
 use crate::reply::wire::{self, Answered};
 use crate::reply::{Answer, ReplyValue, Slot};
 
-use super::connection::{Connection, DEATH_SHOWS, LOOK_AGAIN};
+use super::connection::{Connection, DEATH_SHOWS, DeathWatch};
 use super::limit::Limit;
 
 /// A call that is under way: the request has been sent, the answer is awaited.
@@ -62,13 +62,21 @@ enum State<T> {
     /// The answer comes to a port.
     Port(Expected, Arc<Connection>),
     /// The reply right has gone without a word: a host that dies, or one that does not answer?
-    Doubt { host: Arc<Connection>, until: Instant, alarm: Alarm },
+    Doubt(Doubt),
     /// The handler is in this process and leaves the answer here.
     Local { slot: Arc<Slot<Answer<T>>>, _alarm: Option<Alarm> },
     /// The handler was in this process, but the reply has left it: the answer comes to a port.
     Elsewhere(Watched, Option<Alarm>),
     /// The answer has been given.
     Over,
+}
+
+struct Doubt {
+    host: Arc<Connection>,
+    /// Tells of the host's death.
+    watch: Option<(Watched, Option<SendOnceRight<()>>)>,
+    until: Instant,
+    alarm: Alarm,
 }
 
 impl<T> PendingReply<T> {
@@ -150,7 +158,7 @@ impl<T: ReplyValue> PendingReply<T> {
         match &self.state {
             State::Port(expected, _) => expected.is_ready(),
             State::Local { slot, .. } => slot.is_settled(),
-            State::Doubt { host, until, .. } => host.is_dead() || *until <= Instant::now(),
+            State::Doubt(doubt) => doubt.host.is_dead() || doubt.until <= Instant::now(),
             State::Elsewhere(..) | State::Over => false,
         }
     }
@@ -185,24 +193,17 @@ impl<T: ReplyValue> PendingReply<T> {
                         Answered::Failed(error) => return Poll::Ready(Err(error)),
                         Answered::Late => return Poll::Ready(Err(self.call.too_late())),
                         Answered::Lost => {
-                            let now = Instant::now();
-                            let alarm = Alarm::new(expected.driver(), now + LOOK_AGAIN);
-                            State::Doubt { host: host.clone(), until: now + DEATH_SHOWS, alarm }
+                            let until = Instant::now() + DEATH_SHOWS;
+                            let alarm = Alarm::new(expected.driver(), until);
+                            State::Doubt(Doubt { host: host.clone(), watch: None, until, alarm })
                         }
                     }
                 }
-                State::Doubt { host, until, alarm } => {
-                    if host.is_dead() {
-                        return Poll::Ready(Err(Error::HostDied {
-                            endpoint: self.call.endpoint.to_string(),
-                        }));
-                    }
-                    if *until <= Instant::now() {
-                        return Poll::Ready(Err(self.call.reply_dropped()));
-                    }
-                    ready!(alarm.poll(cx));
-                    let alarm = Alarm::new(alarm.driver(), Instant::now() + LOOK_AGAIN);
-                    State::Doubt { host: host.clone(), until: *until, alarm }
+                State::Doubt(doubt) => {
+                    return Poll::Ready(Err(match ready!(doubt.poll(cx)) {
+                        true => Error::HostDied { endpoint: self.call.endpoint.to_string() },
+                        false => self.call.reply_dropped(),
+                    }));
                 }
                 State::Local { slot, .. } => match ready!(slot.poll_take(cx)) {
                     Some(Answer::Value(value)) => return Poll::Ready(Ok(value)),
@@ -241,6 +242,25 @@ impl<T: ReplyValue> PendingReply<T> {
             };
             self.state = next;
         }
+    }
+}
+
+impl Doubt {
+    /// Whether the host has died, once that is known.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        while !self.host.is_dead() {
+            if let Some((port, _)) = &self.watch {
+                if port.poll_message(cx).is_pending() {
+                    return self.alarm.poll(cx).map(|()| self.host.is_dead());
+                }
+            } else if self.until <= Instant::now() {
+                return Poll::Ready(false);
+            }
+            let driver = self.alarm.driver();
+            let Some(DeathWatch { port, replaced }) = self.host.watch_death() else { break };
+            self.watch = Some((Watched::new(driver, port), replaced));
+        }
+        Poll::Ready(self.host.is_dead())
     }
 }
 
