@@ -5,11 +5,13 @@
 mod typed_support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use machipc::{Context, Error, Host, MachMessage, Reply, SendRight, Sink, Source, StreamError, stream_with};
+use machipc::{
+    Context, Error, Host, MachMessage, Reply, SendError, SendRight, Sink, Source, StreamError, stream_with,
+};
 use typed_support::process::{Peer, role};
 use typed_support::{WATCHDOG, unique, until, until_or};
 
@@ -128,12 +130,98 @@ fn serve(name: &str) {
     host.unwrap().wait();
 }
 
+/// A host that shuts down while it has streams.
+#[machipc::endpoint("com.example.test.stream.ending")]
+enum Ending {
+    /// Ten items, and then none for as long as the host runs.
+    Quiet {
+        out: Sink<u64>,
+    },
+    /// Items without end.
+    Busy {
+        out: Sink<u64>,
+    },
+    /// Ten items, and ten more once the host shuts down.
+    Through {
+        out: Sink<u64>,
+    },
+    Shutdown,
+}
+
+/// Whoever feeds a stream is told, wherever it is, and only then the process ends.
+fn shut_down_with_streams(name: &str) {
+    let threads = Mutex::<Vec<thread::JoinHandle<()>>>::default();
+    let host = Host::<Ending>::builder().name(name);
+    let stats = host.run(move |message: Ending, context: &Context| {
+        let cx = context.clone();
+        let stopped = |failed: &SendError<u64>| matches!(failed.error(), Error::StreamStopped { .. });
+        let wait = move || until("the host is stopping", || cx.is_stopping());
+        let ten = |out: &Sink<u64>| (0..10).for_each(|number| out.send(number).unwrap());
+        let thread = match message {
+            Ending::Quiet { out } => thread::spawn(move || {
+                ten(&out);
+                wait();
+                until("the stream is stopped", || out.send(10).is_err_and(|failed| stopped(&failed)));
+                assert!(matches!(out.finish(), Err(Error::StreamStopped { .. })));
+            }),
+            Ending::Busy { out } => thread::spawn(move || {
+                let out = out.with_deadline(None);
+                let send = || {
+                    let failed = (0..).find_map(|number| out.send(number).err()).unwrap();
+                    assert!(stopped(&failed), "{failed}");
+                };
+                // Both wait for room then.
+                thread::scope(|scope| [(); 2].map(|()| drop(scope.spawn(send))));
+            }),
+            Ending::Through { out } => thread::spawn(move || {
+                let out = out.through_shutdown();
+                ten(&out);
+                wait();
+                ten(&out);
+                out.finish().unwrap();
+            }),
+            Ending::Shutdown => {
+                context.shutdown(WATCHDOG);
+                let threads = std::mem::take(&mut *threads.lock().unwrap());
+                return threads.into_iter().for_each(|thread| thread.join().unwrap());
+            }
+        };
+        threads.lock().unwrap().push(thread);
+    });
+    assert_eq!(stats.unwrap().panics, 0);
+}
+
+#[test]
+fn a_host_that_shuts_down_ends_its_streams() {
+    let name = unique("ending");
+    let peer = Peer::start("ending", &[&name]);
+    let ending = EndingClient::from_client(machipc::Client::connect_to_timeout(&name, WATCHDOG).unwrap());
+    let (mut quiet, mut through) = (ending.quiet().unwrap(), ending.through().unwrap());
+    for number in 0..10 {
+        assert_eq!((quiet.next(), through.next()), (Some(Ok(number)), Some(Ok(number))));
+    }
+    // Nobody reads it, and its producer waits for room.
+    let mut busy = ending.busy().unwrap();
+    assert_eq!(busy.next(), Some(Ok(0)));
+    let (done, end) = mpsc::channel();
+    thread::spawn(move || done.send(quiet.next()));
+    ending.shutdown().unwrap();
+    assert_eq!(end.recv_timeout(WATCHDOG).unwrap(), Some(Err(StreamError::HostStopping)));
+    // It ends only when all producers know.
+    peer.finish();
+    let last = busy.by_ref().take(2 * 66).find(Result::is_err);
+    assert_eq!((last, busy.next()), (Some(Err(StreamError::HostStopping)), None));
+    let rest = through.collect::<Result<Vec<_>, _>>();
+    assert_eq!(rest, Ok((0..10).collect()));
+}
+
 /// What second processes do.
 #[test]
 fn peer() {
     let Some((role, arguments)) = role() else { return };
     match role.as_str() {
         "host" => serve(&arguments[0]),
+        "ending" => shut_down_with_streams(&arguments[0]),
         "consumer" => {
             let feed = FeedClient::connect_timeout_to(&arguments[0]);
             let mut records = feed.records(u64::MAX, "finish").unwrap();

@@ -2,13 +2,14 @@
 
 mod typed_support;
 
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::{join, poll_immediate};
 use machipc::{AsyncSink, AsyncSource, Context, Error, Host, Sink, Source, StreamError, stream, stream_with};
-use typed_support::unique;
+use typed_support::{WATCHDOG, unique};
 
 #[test]
 fn one_thread_feeds_and_reads_a_stream() {
@@ -132,4 +133,46 @@ fn clients_that_do_not_block_get_ends_too() {
         assert_eq!(sum.await.unwrap(), 20_100);
     });
     drop(host);
+}
+
+#[test]
+fn a_task_that_waits_for_room_is_told_that_its_host_shuts_down() {
+    #[machipc::endpoint("com.example.test.streams.stopping")]
+    enum Feed {
+        Count { out: Sink<u32> },
+    }
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let host = Host::<Feed>::builder()
+        .unnamed()
+        .serve_async_on(
+            |task| drop(thread::spawn(move || block_on(task))),
+            move |Feed::Count { out }: Feed, _: Context| {
+                let tell = tell.lock().unwrap().clone();
+                async move {
+                    let mut out = out.with_deadline(None).into_async();
+                    let mut number = 0;
+                    let error = loop {
+                        match out.send(number).await {
+                            Ok(()) => number += 1,
+                            Err(failed) => break failed.into_error(),
+                        }
+                    };
+                    tell.send(matches!(error, Error::StreamStopped { .. })).unwrap();
+                }
+            },
+        )
+        .unwrap();
+    let (out, source) = stream_with(4).unwrap();
+    host.client().send(Feed::Count { out }).unwrap();
+    // The grace is for the task, which waits for room without end.
+    let shutdown = thread::spawn(move || {
+        let mut source = source;
+        assert_eq!(source.next(), Some(Ok(0)));
+        host.shutdown(WATCHDOG);
+        source
+    });
+    assert!(told.recv_timeout(WATCHDOG).unwrap());
+    let last = shutdown.join().unwrap().find(Result::is_err);
+    assert_eq!(last, Some(Err(StreamError::HostStopping)));
 }

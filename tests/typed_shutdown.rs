@@ -284,6 +284,7 @@ fn who_feeds_a_stream_sees_the_end_coming() {
         .unnamed()
         .bind(move |Feed::Watch { items }: Feed, cx: &Context| {
             let (cx, done) = (cx.clone(), done.lock().unwrap().clone());
+            let items = items.through_shutdown();
             thread::spawn(move || {
                 let mut sent = 0;
                 while !cx.is_stopping() && items.send(sent).is_ok() {

@@ -10,6 +10,7 @@ use crate::message::TraceContext;
 use crate::port::{ReceiveRight, Sender};
 use crate::registry;
 use crate::scope::Scope;
+use crate::stream::Streams;
 
 /// Who sent a message, to which endpoint, and until when an answer is wanted: the second argument of every handler.
 ///
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     port: Weak<ReceiveRight<()>>,
     stopping: AtomicBool,
     pub(crate) ending: Ending,
+    /// Those that a shutdown ends.
+    pub(crate) streams: Streams,
     /// Tells those who wait for something else than messages that the host stops.
     stopped: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -143,7 +146,7 @@ impl Context {
     }
 
     /// Whether the host has been told to stop or to shut down, or has been dropped. A handler that takes long looks now and then and ends
-    /// early; so does what it has started, a thread that feeds a [stream](crate::Sink) for instance, with a clone of the context.
+    /// early; so does what it has started, with a clone of the context.
     #[inline]
     pub fn is_stopping(&self) -> bool {
         self.shared.is_stopping()
@@ -171,7 +174,7 @@ impl Shared {
     /// As many bytes may a message have that the host receives.
     pub(crate) fn new(endpoint: Arc<str>, log: Log, port: Weak<ReceiveRight<()>>, largest: usize) -> Self {
         let (stopping, stopped, ending) = (AtomicBool::new(false), OnceLock::new(), Ending::new(largest));
-        Self { endpoint, log, port, stopping, ending, stopped }
+        Self { endpoint, log, port, stopping, ending, streams: Streams::new(), stopped }
     }
 
     /// [`stop`](Self::stop), and says why.
@@ -193,6 +196,7 @@ impl Shared {
             // Whoever waits for messages sees the port go.
             self.ending.close(&port);
         }
+        self.streams.stop(&self.endpoint);
         if let Some(stopped) = self.stopped.get() {
             stopped();
         }

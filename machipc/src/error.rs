@@ -186,6 +186,15 @@ pub enum Error {
     #[error("nobody reads this stream any more: stop producing")]
     StreamClosed,
 
+    /// The host has ended the stream, because it is [shutting down](crate::Host::shutdown).
+    #[error(
+        "the host of {endpoint:?} is shutting down and has ended the stream: end well, or keep the next one with `Sink::through_shutdown`"
+    )]
+    StreamStopped {
+        /// Whose host it is: the one to which the sink came.
+        endpoint: String,
+    },
+
     /// The [`Source`](crate::Source) of a stream took nothing for so long, and its window is full.
     #[error(
         "the stream's reader took no item within {after:?}: look at what keeps it, or allow more with `with_deadline`"
@@ -323,6 +332,7 @@ impl Error {
             | Self::BadName { endpoint, .. }
             | Self::HostDied { endpoint }
             | Self::HostStopping { endpoint }
+            | Self::StreamStopped { endpoint }
             | Self::ReplyDropped { endpoint }
             | Self::DeadlineExceeded { endpoint, .. }
             | Self::QueueFull { endpoint }

@@ -79,7 +79,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         }
         let name = std::any::type_name::<M>();
         let mut failed = None;
-        let decoding = Decoding::begin();
+        let decoding = Decoding::begin(&self.core.shared.streams);
         // Our decoders do not panic, but a message type may bring one of its own. The handler is called in here, too, since what is made here
         // would be moved out; its own panics do not come this far.
         let caught = catch_unwind(AssertUnwindSafe(|| {
@@ -141,7 +141,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
     fn late(&self, message: M::View<'_>) {
         self.counters.count_abandoned();
         // The reply in it would say that it was dropped. What else is in it may panic over that, like a handler.
-        let decoding = Decoding::begin();
+        let decoding = Decoding::begin(&self.core.shared.streams);
         let _ = catch_unwind(AssertUnwindSafe(|| drop(message)));
         decoding.end();
         if let Some(right) = salvaged() {

@@ -17,6 +17,7 @@ use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, RightKind, Schema,
 };
 use crate::port::{ReceiveRight, ReplyRight, clock};
+use crate::stream::Streams;
 use crate::{Error, mach};
 
 pub(crate) use on_return::Outbox;
@@ -254,7 +255,7 @@ impl<T> Reply<T> {
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         if let Some(right) = self.take_right() {
-            if DECODING.get() {
+            if DECODING.get() != Progress::None {
                 SALVAGED.set(Some(right));
             } else {
                 wire::refuse(right, &wire::Refusal::dropped());
@@ -323,28 +324,48 @@ impl<T: ReplyValue> MachMessage for Reply<T> {
 }
 
 thread_local! {
-    static DECODING: Cell<bool> = const { Cell::new(false) };
+    static DECODING: Cell<Progress> = const { Cell::new(Progress::None) };
     static DECODED_DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
     static SALVAGED: Cell<Option<ReplyRight>> = const { Cell::new(None) };
 }
 
-/// A message is being decoded on this thread: the way from a reply in it to the message's [`Context`](crate::Context), and to
-/// [`salvaged`].
-#[derive(Clone, Copy)]
-pub(crate) struct Decoding(());
+/// What of a message is being decoded on this thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    None,
+    Begun,
+    /// There are sinks in it.
+    Sinks,
+}
 
-impl Decoding {
+/// A message is being decoded on this thread: the way from a reply in it to the message's [`Context`](crate::Context), and to
+/// [`salvaged`]; from sinks in it to the host, whose streams these are.
+#[derive(Clone, Copy)]
+pub(crate) struct Decoding<'h>(&'h Streams);
+
+impl<'h> Decoding<'h> {
     #[inline]
-    pub(crate) fn begin() -> Self {
-        DECODING.set(true);
+    pub(crate) fn begin(streams: &'h Streams) -> Self {
+        DECODING.set(Progress::Begun);
         DECODED_DEADLINE.set(None);
-        Self(())
+        Self(streams)
+    }
+
+    /// A sink was decoded. Returns whether that was for a host.
+    pub(crate) fn has_sinks() -> bool {
+        let decoding = DECODING.get() != Progress::None;
+        if decoding {
+            DECODING.set(Progress::Sinks);
+        }
+        decoding
     }
 
     /// Returns the deadline of the reply that was decoded, if there was one.
     #[inline]
     pub(crate) fn end(self) -> Option<Instant> {
-        DECODING.set(false);
+        if DECODING.replace(Progress::None) == Progress::Sinks {
+            self.0.adopt_decoded();
+        }
         DECODED_DEADLINE.get()
     }
 }

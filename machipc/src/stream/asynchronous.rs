@@ -147,8 +147,9 @@ impl<T, E> AsyncSink<T, E> {
         let port = Watched::new(&driver, port);
         let mut alarm = deadline.map(|at| Alarm::new(&driver, at));
         poll_fn(|cx| {
-            // Whether it tells of room or of death: trying will show.
-            if port.poll_message(cx).is_ready() {
+            self.0.end().when_stopped(cx.waker());
+            // Whether it tells of room or of death, or the host has ended the stream: trying will show.
+            if port.poll_message(cx).is_ready() || self.0.end().stopped().is_some() {
                 return Poll::Ready(Ok(()));
             }
             match &mut alarm {

@@ -16,6 +16,8 @@ pub enum StreamError<E = String> {
     /// The producer went away without a word: the sink was dropped, perhaps by a panic, or its process ended. The items before
     /// are all that it sent.
     ProducerGone,
+    /// The producer is a host that [shuts down](crate::Host::shutdown). The items before are all that it sent. The next host may go on.
+    HostStopping,
     /// The time was up before an item came. One may still come.
     TimedOut,
     /// What came is no item of this stream's type, or items are missing. The producer was built from other types, or lies.
@@ -30,6 +32,9 @@ impl<E: fmt::Debug> fmt::Display for StreamError<E> {
             Self::Failed(error) => write!(f, "the stream failed: {error:?}"),
             Self::ProducerGone => f.write_str(
                 "the stream's producer has gone without finishing: what came before is all that it sent",
+            ),
+            Self::HostStopping => f.write_str(
+                "the stream's producer is shutting down: what came before is all that it sent, connect again for more",
             ),
             Self::TimedOut => f.write_str("no item came in time: ask again, or allow more"),
             Self::Malformed(error) => write!(f, "the stream is malformed: {error}"),

@@ -1,6 +1,7 @@
 //! Streams: many values one after the other, from whoever has the [`Sink`] to whoever has the [`Source`].
 
 mod asynchronous;
+mod end;
 mod error;
 mod sink;
 mod source;
@@ -10,6 +11,7 @@ use crate::error::Error;
 use crate::port::{MachError, ReceiveRight};
 
 pub use asynchronous::{AsyncSink, AsyncSource};
+pub(crate) use end::Streams;
 pub use error::StreamError;
 pub use sink::Sink;
 pub use source::Source;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::port::{Deadline, MachError, Outgoing, ReceiveRight, SendOnceRight, Se
 use crate::reply::ReplyValue;
 use crate::scratch;
 
+use super::end::End;
 use super::wire::{FAIL_ID, FINISH_ID, ITEM_ID};
 use super::{AsyncSink, STREAM, failed};
 
@@ -23,6 +25,11 @@ use super::{AsyncSink, STREAM, failed};
 /// says that something went wrong.
 ///
 /// Threads may share a sink. Each one's items come in its order.
+///
+/// A sink that came to a host ends, too, when that host [shuts down](crate::Host::shutdown), whatever its producer does then: the source
+/// gets [`StreamError::HostStopping`](crate::StreamError::HostStopping) behind the last item, and the producer
+/// [`Error::StreamStopped`], also where it waits for room. [`through_shutdown`](Self::through_shutdown) keeps it. A sink
+/// that came from a client in the host's own process, which calls the handler directly, is the handler's alone.
 ///
 /// ```no_run
 /// use machipc::{Context, Host, MachMessage, Sink};
@@ -56,8 +63,8 @@ use super::{AsyncSink, STREAM, failed};
 /// ```
 pub struct Sink<T, E = String> {
     right: SendRight<()>,
-    /// Used or dropped once: the last word.
-    end: SendOnceRight<()>,
+    /// The last word, which a host's shutdown may say too.
+    end: Arc<End>,
     /// How many items were sent.
     sent: AtomicU64,
     deadline: Option<Duration>,
@@ -69,10 +76,10 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 impl<T, E> Sink<T, E> {
     pub(super) fn to(port: &ReceiveRight<()>) -> Result<Self, MachError> {
-        Ok(Self::new(port.make_send()?, port.make_send_once()?, 0))
+        Ok(Self::new(port.make_send()?, Arc::new(End::new(port.make_send_once()?)), 0))
     }
 
-    fn new(right: SendRight<()>, end: SendOnceRight<()>, sent: u64) -> Self {
+    fn new(right: SendRight<()>, end: Arc<End>, sent: u64) -> Self {
         let deadline = Some(DEFAULT_DEADLINE);
         Self { right, end, sent: AtomicU64::new(sent), deadline, items: PhantomData }
     }
@@ -81,13 +88,42 @@ impl<T, E> Sink<T, E> {
     ///
     /// # Errors
     /// The item comes back with the reason: [`Error::StreamClosed`] when the source is gone, [`Error::StreamFull`] when there was still
-    /// no room then, after which the stream goes on; [`Error::Encode`]. Success means that the item is on its way, not that it was
+    /// no room then, after which the stream goes on; [`Error::StreamStopped`] when the host shuts down; [`Error::Encode`]. Success means that the item is on its way, not that it was
     /// read: a send that waits for room while the source goes away succeeds, and the next one fails.
     pub fn send(&self, item: T) -> Result<(), SendError<T>>
     where
         T: ReplyValue,
     {
+        if self.end.is_adopted() {
+            return self.send_unless_stopped(item);
+        }
         self.send_by(item, self.deadline.map_or(Deadline::never(), Deadline::lasting), self.deadline)
+    }
+
+    /// [`send`](Self::send), for a stream that the host may end while this waits: what waits is not the item, so that it comes back then.
+    fn send_unless_stopped(&self, mut item: T) -> Result<(), SendError<T>>
+    where
+        T: ReplyValue,
+    {
+        let mut until = None;
+        loop {
+            item = match self.try_send(item) {
+                Err(refused) if matches!(refused.error(), Error::StreamFull { .. }) => refused.into_message(),
+                done => return done,
+            };
+            let until =
+                *until.get_or_insert_with(|| self.deadline.map_or(Deadline::never(), Deadline::after));
+            match self.end.wait_for_room(&self.right, until) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let after = self.deadline.unwrap_or(Duration::MAX);
+                    return Err(SendError::new(item, Error::StreamFull { after }));
+                }
+                // The request was refused because the source has gone: trying will show.
+                Err(_) if self.is_closed() => {}
+                Err(error) => return Err(SendError::new(item, failed(error))),
+            }
+        }
     }
 
     /// Sends an item if the window has room now.
@@ -104,7 +140,7 @@ impl<T, E> Sink<T, E> {
     /// Says that all items were sent: the source's iterator ends behind the last one. Never waits.
     ///
     /// # Errors
-    /// [`Error::StreamClosed`] when it is known that nobody reads the stream any more. Success does not tell that the items were read.
+    /// [`Error::StreamClosed`] when it is known that nobody reads the stream any more, [`Error::StreamStopped`]. Success does not tell that the items were read.
     pub fn finish(self) -> Result<(), Error> {
         let sent = self.sent.load(Ordering::Relaxed);
         self.end_with(FINISH_ID, &sent)
@@ -135,6 +171,32 @@ impl<T, E> Sink<T, E> {
         Self { deadline: deadline.into(), ..self }
     }
 
+    /// The sink of a stream that goes on when the host to which it came [shuts down](crate::Host::shutdown): for a stream that soon ends
+    /// by itself, within the shutdown's grace. Without effect on other sinks.
+    ///
+    /// ```no_run
+    /// # use machipc::{Context, Host, Sink};
+    /// #[machipc::endpoint("com.example.lists")]
+    /// enum Lists {
+    ///     All { lines: Sink<String> },
+    /// }
+    ///
+    /// # let read = || vec![String::new()];
+    /// let host = Host::<Lists>::bind(move |Lists::All { lines }: Lists, _: &Context| {
+    ///     // In the handler, so that the shutdown waits for it.
+    ///     let lines = lines.through_shutdown();
+    ///     if read().into_iter().all(|line| lines.send(line).is_ok()) {
+    ///         let _ = lines.finish();
+    ///     }
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    #[must_use]
+    pub fn through_shutdown(self) -> Self {
+        self.end.disown();
+        self
+    }
+
     /// The sink for tasks: what waits for room does not block the thread.
     pub fn into_async(self) -> AsyncSink<T, E> {
         AsyncSink::new(self)
@@ -145,6 +207,10 @@ impl<T, E> Sink<T, E> {
         self.deadline
     }
 
+    pub(super) fn end(&self) -> &End {
+        &self.end
+    }
+
     pub(super) fn right(&self) -> &SendRight<()> {
         &self.right
     }
@@ -153,6 +219,9 @@ impl<T, E> Sink<T, E> {
     where
         T: ReplyValue,
     {
+        if let Some(error) = self.end.stopped() {
+            return Err(SendError::new(item, error));
+        }
         let sent = scratch::with(|scratch| {
             let fingerprint = Schema::fingerprint_of::<T>();
             Outgoing::encode(&mut scratch.send, ITEM_ID, fingerprint, |out| item.encode(out))
@@ -172,18 +241,23 @@ impl<T, E> Sink<T, E> {
 
     /// Sends the last message.
     fn end_with<V: Encode>(self, id: i32, value: &V) -> Result<(), Error> {
+        if let Some(error) = self.end.stopped() {
+            return Err(error);
+        }
         // A message to a send-once right whose port is dead just vanishes (R-129).
         if self.is_closed() {
             return Err(Error::StreamClosed);
         }
-        scratch::with(|scratch| {
+        let said = scratch::with(|scratch| {
             Outgoing::encode(&mut scratch.send, id, Schema::fingerprint_of::<V>(), |out| value.encode(out))
                 .map_err(encode_error)?
-                .move_send_once(&self.end)
+                .move_send_once(&self.end.right)
                 // A send-once right never waits for room.
                 .send(Deadline::never())
                 .map_err(|error| send_error(error, Duration::ZERO))
-        })
+        });
+        // The host may have said the last word meanwhile.
+        said.map_err(|error| self.end.stopped().unwrap_or(error))
     }
 }
 
@@ -222,14 +296,14 @@ impl<T: Encode, E: Encode> Encode for Sink<T, E> {
     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError> {
         out.pod(&self.sent.load(Ordering::Relaxed));
         self.right.encode(out)?;
-        self.end.encode(out)
+        self.end.right.encode(out)
     }
 }
 
 impl<'de, T: Encode, E: Encode> Decode<'de> for Sink<T, E> {
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
         let sent = input.pod::<u64>()?;
-        Ok(Self::new(SendRight::decode(input)?, SendOnceRight::decode(input)?, sent))
+        Ok(Self::new(SendRight::decode(input)?, End::decoded(SendOnceRight::decode(input)?), sent))
     }
 }
 

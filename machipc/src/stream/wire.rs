@@ -14,6 +14,9 @@ pub(super) const FINISH_ID: i32 = 0x2000_0011;
 /// The id of a message that says why there are no more items.
 pub(super) const FAIL_ID: i32 = 0x2000_0012;
 
+/// The id of a message that says that the host of the sink shuts down.
+pub(super) const STOPPED_ID: i32 = 0x2000_0013;
+
 /// What came to a stream's port.
 pub(super) enum Came<T, E> {
     Item(T),
@@ -33,6 +36,7 @@ pub(super) fn read<T: ReplyValue, E: ReplyValue>(message: &Received<'_>, receive
             }
         }),
         FAIL_ID => decode::<E>(message).map(|error| Came::End(Some(StreamError::Failed(error)))),
+        STOPPED_ID => decode::<()>(message).map(|()| Came::End(Some(StreamError::HostStopping))),
         id => match message.notification() {
             Some(Notification::SendOnce) => Ok(Came::End(Some(StreamError::ProducerGone))),
             _ => Err(DecodeError::new(format!("a message with id {id:#x} is no part of a stream"))),
