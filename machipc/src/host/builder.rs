@@ -191,8 +191,9 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
     /// A client is a [`Client`](crate::Client) in another process that has connected by name, with its clones, whether or not it sends
     /// anything. The kernel tells when the last has gone, also by its death, and only from then on does a clock run. Other rights to the
     /// host keep it too: those that came in messages, and those of clients that did not [ask](crate::ConnectOptions::compare), as an
-    /// [`AsyncClient`](crate::AsyncClient). Of them nothing is told where the host has a name, so that the host looks again after the same
-    /// time, and after a second at least. Clients in the host's own process, the host's own rights and its name do not count.
+    /// [`AsyncClient`](crate::AsyncClient). Of them nothing is told where the host has a name: the kernel tells when the last right to a port
+    /// goes, and the name has one, which stays. So while there are such and no others the host looks again after the same time, and after
+    /// a second at least; it sleeps otherwise. Clients in the host's own process, the host's own rights and its name do not count.
     ///
     /// A client may connect while the host ends, for which nobody can be asked. The host [shuts down](Host::shutdown), so a call is answered
     /// or fails at once, with [`Error::HostStopping`] or [`Error::HostDied`], one-way messages in the queue are handled, and a client that
