@@ -1,4 +1,4 @@
-//! What the system denies a process, or does to it in the middle of a call: no descriptors left, signals, other threads that take a name
+//! What the system denies a process, or does to it in the middle of a call: no descriptors left, a call that is not there, signals, other threads that take a name
 //! away, a program that takes the place of this one.
 #![cfg(target_os = "linux")] // limits and /proc
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use endurance_support::*;
 use machipc::mach::{self, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_port_name_t};
-use machipc::port::{MessageBuffer, ReceiveRight, bootstrap};
+use machipc::port::{MessageBuffer, ReceiveRight, Waiting, bootstrap};
 use machipc::{Context, Host, OolBuffer};
 
 /// Not a test of its own: the other processes.
@@ -36,6 +36,15 @@ fn part() {
             let outcome = bootstrap::look_up::<OolBuffer>(&role[1]);
             tell(if outcome.is_ok() { "connected" } else { "refused" });
             wait_for_end_of_input();
+        }
+        // Sends a little memory for each word.
+        "obedient" => {
+            let to = bootstrap::look_up::<OolBuffer>(&role[1]).expect("the receiver is there");
+            tell("connected");
+            loop {
+                wait_for_word();
+                send(&to, &OolBuffer::new(10).expect("memory")).expect("there is room");
+            }
         }
         "open" => tell(&descriptors().join("|")),
         other => panic!("no role {other}"),
@@ -106,6 +115,54 @@ fn without_descriptors_one_call_fails_and_the_rest_goes_on() {
         until("memory comes again", || take(100) == 0);
         late.say("now");
         assert_eq!(late.told(), "connected");
+    });
+}
+
+// ---- Calls of the system
+
+/// Has the system know nothing of a call any more, in this thread and those that it starts, and in their children.
+fn without_call(number: u32) {
+    #[repr(C)]
+    struct Instruction(u16, u8, u8, u32);
+    #[repr(C)]
+    struct Program(u16, *const Instruction);
+    unsafe extern "C" {
+        fn prctl(option: i32, one: usize, two: usize, three: usize, four: usize) -> i32;
+    }
+    const PR_SET_SECCOMP: i32 = 22;
+    const PR_SET_NO_NEW_PRIVS: i32 = 38;
+    const SECCOMP_MODE_FILTER: usize = 2;
+    const ENOSYS: u32 = 38;
+    let instructions = [
+        Instruction(0x20, 0, 0, 0),                    // load the call's number
+        Instruction(0x15, 0, 1, number),               // is it this one?
+        Instruction(0x06, 0, 0, 0x0005_0000 | ENOSYS), // refuse it
+        Instruction(0x06, 0, 0, 0x7fff_0000),          // allow it
+    ];
+    let program = Program(instructions.len() as u16, instructions.as_ptr());
+    // SAFETY: it changes what this process may do, and touches no memory.
+    assert_eq!(unsafe { prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    let program = (&raw const program).expose_provenance();
+    // SAFETY: the program and its instructions live until the call returns.
+    assert_eq!(unsafe { prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0) }, 0);
+}
+
+/// Where a leader sleeps on the words of its links it has to do without them on an older system.
+#[test]
+fn messages_wake_who_sleeps_where_no_thread_can_sleep_on_several_words() {
+    privately("messages_wake_who_sleeps_where_no_thread_can_sleep_on_several_words", || {
+        const FUTEX_WAITV: u32 = 449;
+        without_call(FUTEX_WAITV);
+        Waiting::Sleep.set();
+        let port = bootstrap::check_in::<OolBuffer>("old").expect("the name is free");
+        let mut peer = Second::start("part", "obedient old");
+        assert_eq!(peer.told(), "connected");
+        let mut buffer = MessageBuffer::new();
+        for _ in 0..20 {
+            peer.say("now");
+            let received = port.receive(&mut buffer, soon()).expect("a message");
+            assert_eq!(received.decode::<OolBuffer>().expect("whole memory").len(), 10);
+        }
     });
 }
 

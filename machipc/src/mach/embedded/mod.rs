@@ -15,7 +15,7 @@
 //! | `recycle` | buffers used again |
 //! | `bias`, `barrier`, `hash`, `clock` | the lock, barriers, hashing, the machine's time |
 //! | `readiness` | descriptors that tell of messages |
-//! | `wait`, `poll` | threads asleep, and the one that polls |
+//! | `wait`, `poll`, `sleep` | threads asleep, the one that polls, and how it sleeps |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
 //! | `inheritance` | rights that a parent hands to a child |
 //! | `name_watch` | threads that wait for a name to appear |
@@ -58,6 +58,7 @@ mod services;
 mod sets;
 mod simple;
 mod slab;
+mod sleep;
 mod space;
 mod task;
 mod wait;

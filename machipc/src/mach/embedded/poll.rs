@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec};
+use rustix::thread::futex;
 
 use super::kernel::Kernel;
 use super::link::{RoomWatch, Watch};
+use super::sleep::{Slept, Until};
 use super::task::Task;
 use super::wait::{Parker, Woken};
 use crate::mach::{WAIT_ADAPTIVELY, WAIT_ASLEEP, WAIT_POLLING};
@@ -56,7 +58,7 @@ impl Key {
 }
 
 /// How often the janitor looks whether somebody leads.
-const JANITOR_PERIOD: Duration = Duration::from_millis(5);
+pub(super) const JANITOR_PERIOD: Duration = Duration::from_millis(5);
 /// The same while somebody polls a descriptor for messages instead of waiting in `mach_msg`.
 const JANITOR_PERIOD_POLLED: Duration = Duration::from_micros(500);
 /// So many periods without activity, and the janitor sleeps until the leader wakes: to wake it each time would cost a system call a message.
@@ -86,7 +88,7 @@ const EVENTS_AT_ONCE: usize = 64;
 pub(super) static WAITING: AtomicU32 = AtomicU32::new(WAIT_ADAPTIVELY);
 
 /// What one look at the sockets tells.
-struct Events {
+pub(super) struct Events {
     places: [epoll::Event; EVENTS_AT_ONCE],
     count: usize,
 }
@@ -104,19 +106,29 @@ pub(super) struct Poller {
     leading: AtomicBool,
     /// Counts how often the lead was taken, for the janitor.
     leads: AtomicU64,
-    /// The leader sleeps: the janitor need not look.
-    pub(super) deep: AtomicU32,
+    /// The leader sleeps: what comes is not left lying.
+    pub(super) deep: AtomicBool,
+    /// What a leader that sleeps on words sleeps on, besides its own: changed to wake it.
+    pub(super) gong: AtomicU32,
+    /// The words of links that it sleeps on.
+    pub(super) words: Mutex<Vec<Watch>>,
+    /// The janitor hears the sockets all the time, so that leaders can sleep on words.
+    pub(super) stands: AtomicBool,
+    /// The system cannot have a thread sleep on several words.
+    pub(super) no_words: AtomicBool,
     /// Somebody sleeps in the poll, or has armed the links to do so.
-    asleep: AtomicBool,
+    pub(super) asleep: AtomicBool,
     /// The janitor has the lead and is to give it up.
     wanted: AtomicBool,
     janitor_leads: AtomicBool,
-    janitor: Mutex<Option<std::thread::Thread>>,
+    pub(super) janitor: Mutex<Option<std::thread::Thread>>,
     watches: Mutex<Vec<Watch>>,
     /// Somebody wants to change `watches`.
     changing: AtomicBool,
     /// Counts what a thread may wait for that comes by no ring: messages from this process, ports that die or move.
-    noticed: AtomicU32,
+    pub(super) noticed: AtomicU32,
+    /// The leader sleeps on that word. Changes under the kernel's lock, but for a wake-up too many.
+    pub(super) on_notice: AtomicBool,
     /// Threads that sleep while another leads.
     followers: AtomicU32,
     /// Counts calls of `mach_msg`, about: the janitor sees whether the program is active.
@@ -127,7 +139,7 @@ pub(super) struct Poller {
     /// The leader has spun in vain just now and need not do so again.
     spun: AtomicBool,
     /// The janitor sleeps until it is woken.
-    janitor_rests: AtomicBool,
+    pub(super) janitor_rests: AtomicBool,
     several_cpus: bool,
     /// A sender waits for room in a ring.
     pub(super) room_awaited: AtomicBool,
@@ -146,7 +158,11 @@ impl Poller {
             bell,
             leading: AtomicBool::new(false),
             leads: AtomicU64::new(0),
-            deep: AtomicU32::new(0),
+            deep: AtomicBool::new(false),
+            gong: AtomicU32::new(0),
+            words: Mutex::new(Vec::new()),
+            stands: AtomicBool::new(false),
+            no_words: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             janitor_leads: AtomicBool::new(false),
@@ -154,6 +170,7 @@ impl Poller {
             watches: Mutex::new(Vec::new()),
             changing: AtomicBool::new(false),
             noticed: AtomicU32::new(0),
+            on_notice: AtomicBool::new(false),
             followers: AtomicU32::new(0),
             calls: AtomicU32::new(0),
             drains: AtomicU32::new(0),
@@ -205,6 +222,9 @@ impl Poller {
     /// Something has happened that a thread may wait for and that no ring tells. Called under the kernel's lock.
     pub(super) fn notice(&self) {
         self.noticed.store(self.noticed().wrapping_add(1), Ordering::Release);
+        if self.on_notice.load(Ordering::Relaxed) {
+            let _ = futex::wake(&self.noticed, futex::Flags::PRIVATE, 1);
+        }
     }
 
     /// How much has been noticed so far.
@@ -295,6 +315,11 @@ impl Poller {
         (elsewhere && WAITING.load(Ordering::Relaxed) != WAIT_ASLEEP).then_some(SPIN_MAX)
     }
 
+    /// Whether threads sleep at all.
+    pub(super) fn may_sleep(&self) -> bool {
+        WAITING.load(Ordering::Relaxed) != WAIT_POLLING
+    }
+
     /// Whether threads sleep that another leads for.
     pub(super) fn has_followers(&self) -> bool {
         self.followers.load(Ordering::SeqCst) != 0
@@ -303,6 +328,8 @@ impl Poller {
     /// There are links to watch that whoever sleeps in the poll has not armed. It arms them when it wakes.
     pub(super) fn rouse(&self) {
         if self.asleep.load(Ordering::SeqCst) {
+            self.gong.fetch_add(1, Ordering::SeqCst);
+            let _ = futex::wake(&self.gong, futex::Flags::PRIVATE, 1);
             self.ring();
         }
     }
@@ -312,6 +339,11 @@ impl Poller {
         if self.polled.swap(polled, Ordering::SeqCst) != polled {
             self.wake_janitor();
         }
+    }
+
+    /// Whether a leader sleeps.
+    fn is_asleep(&self) -> bool {
+        self.deep.load(Ordering::SeqCst)
     }
 
     fn has_input(&self) -> bool {
@@ -336,7 +368,7 @@ impl Poller {
     }
 
     /// A spin found nothing, and the wait took so long in the end.
-    fn spin_failed(&self, waited: Duration) {
+    pub(super) fn spin_failed(&self, waited: Duration) {
         let count = if waited > SPIN_MAX * MISS { FAILED } else { MISSED };
         let failures = self.failures.load(Ordering::Relaxed);
         self.failures.store((failures + count).min(SPIN_PATIENCE + 8 * FAILED), Ordering::Relaxed);
@@ -354,7 +386,9 @@ impl Poller {
         self.leading.store(false, Ordering::SeqCst);
     }
 
-    fn wake_janitor(&self) {
+    pub(super) fn wake_janitor(&self) {
+        // In the poll, where it stands or has stood until now.
+        self.ring();
         if let Some(janitor) = &*self.janitor.lock().unwrap_or_else(PoisonError::into_inner) {
             janitor.unpark();
         }
@@ -365,7 +399,7 @@ impl Poller {
     }
 
     /// Waits for events. A signal ends it with `INTR`.
-    fn wait(&self, deadline: Option<Instant>) -> rustix::io::Result<Events> {
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> rustix::io::Result<Events> {
         let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let keys = self.events(timeout.as_ref())?;
@@ -437,39 +471,11 @@ impl Task {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Woken::TimedOut;
             }
-            // Before the links are armed: a link that comes later finds it set.
-            poller.asleep.store(true, Ordering::SeqCst);
-            if !self.with(|kernel| kernel.links.arm_all()) {
-                poller.asleep.store(false, Ordering::SeqCst);
-                continue;
-            }
-            if !parker.prepare_poll() {
-                poller.asleep.store(false, Ordering::SeqCst);
-                parker.finish_poll();
-                return Woken::Notified;
-            }
-            poller.deep.store(1, Ordering::SeqCst);
-            // What the socket could not take is tried again soon; what the ring could not take is announced by a bell.
-            let stuck = self.with(|kernel| kernel.links.is_stuck());
-            let retry = stuck.then(|| Instant::now() + JANITOR_PERIOD);
-            let until = [deadline, retry].into_iter().flatten().min();
-            let began = Instant::now();
-            let events = poller.wait(until);
-            poller.spin_failed(began.elapsed());
-            poller.deep.store(0, Ordering::SeqCst);
-            poller.asleep.store(false, Ordering::SeqCst);
-            parker.finish_poll();
-            // `deep` has changed before: either this sees that the janitor rests, or the janitor sees that nobody leads.
-            if poller.janitor_rests.load(Ordering::SeqCst) {
-                poller.wake_janitor();
-            }
-            match events {
-                Ok(events) => self.handle(&events),
-                Err(rustix::io::Errno::INTR) => return Woken::Interrupted,
-                Err(_) => {}
-            }
-            if stuck {
-                self.with(Kernel::flush_links);
+            match self.sleep_as_leader(poller, Until::Notified(parker), deadline) {
+                Slept::Interrupted => return Woken::Interrupted,
+                // `sleep` sees which.
+                Slept::Awake => return Woken::Notified,
+                Slept::Well | Slept::Nowhere => {}
             }
             if parker.is_notified() {
                 return Woken::Notified;
@@ -543,7 +549,7 @@ impl Task {
         }
     }
 
-    fn handle(&self, events: &Events) {
+    pub(super) fn handle(&self, events: &Events) {
         for event in events.iter() {
             match event {
                 Key::Bell => {}
@@ -585,17 +591,24 @@ impl Task {
         let mut before = poller.activity();
         let (mut quiet, mut busy) = (0, 0);
         loop {
-            if quiet > QUIET_PERIODS && poller.deep.load(Ordering::SeqCst) == 1 {
+            let mut rests = quiet > QUIET_PERIODS && poller.is_asleep();
+            if rests {
                 poller.janitor_rests.store(true, Ordering::SeqCst);
                 // A leader that has woken since may not have seen that.
-                if poller.deep.load(Ordering::SeqCst) == 1 {
-                    std::thread::park();
-                }
-                poller.janitor_rests.store(false, Ordering::SeqCst);
-            } else {
-                let polled = poller.polled.load(Ordering::SeqCst);
-                std::thread::park_timeout(if polled { JANITOR_PERIOD_POLLED } else { JANITOR_PERIOD });
+                rests = poller.is_asleep();
             }
+            let polled = poller.polled.load(Ordering::SeqCst);
+            let period = if polled { JANITOR_PERIOD_POLLED } else { JANITOR_PERIOD };
+            if poller.stands.load(Ordering::SeqCst) {
+                if let Ok(events) = poller.wait((!rests).then(|| Instant::now() + period)) {
+                    self.handle(&events);
+                }
+            } else if rests {
+                std::thread::park();
+            } else {
+                std::thread::park_timeout(period);
+            }
+            poller.janitor_rests.store(false, Ordering::SeqCst);
             let active = poller.activity() != before;
             quiet = if active { 0 } else { quiet + 1 };
             busy += u32::from(active && busy < BUSY_PERIODS);
@@ -606,7 +619,7 @@ impl Task {
             }
             // While a leader sleeps it hears the sockets. A program that sends and receives looks at the rings itself: armed links would
             // only make its peers ring.
-            if poller.deep.load(Ordering::SeqCst) == 0 {
+            if !poller.is_asleep() {
                 if active {
                     self.hear_sockets(poller);
                 } else if poller.try_lead() {

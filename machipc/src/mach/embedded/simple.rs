@@ -1,13 +1,16 @@
 //! The short way of `mach_msg`, for messages that carry nothing but bytes (see `link::simple`), and a receiver's wait for them.
 
+use std::time::Instant;
+
 use super::link::simple::{Kind, Short};
 use super::port::PortId;
 use super::room::Room;
-use super::task::{Task, awaited};
+use super::task::{self, Task, awaited};
 use super::wait::Awaited;
 use crate::mach::{
-    MACH_MSG_SEND_MAX, MACH_MSGH_BITS_COMPLEX, MACH_SEND_NOTIFY, MACH_SEND_TIMEOUT, mach_msg_header_t,
-    mach_msg_option_t, mach_msg_size_t, mach_msg_timeout_t, mach_port_name_t,
+    MACH_MSG_SEND_MAX, MACH_MSGH_BITS_COMPLEX, MACH_RCV_INTERRUPT, MACH_RCV_TIMEOUT, MACH_SEND_NOTIFY,
+    MACH_SEND_TIMEOUT, mach_msg_header_t, mach_msg_option_t, mach_msg_size_t, mach_msg_timeout_t,
+    mach_port_name_t,
 };
 
 const HEADER: usize = size_of::<mach_msg_header_t>();
@@ -18,9 +21,17 @@ const LOOKS: u32 = 64;
 pub(super) enum Received {
     /// A message is in the buffer, or a row of them; the last one ends here.
     Message(usize),
-    /// The general way goes on. A thread that has waited tells for which port: if the name is another's now, it has waited for something
-    /// that has changed.
-    General(Option<PortId>),
+    /// The general way goes on.
+    General(Waited),
+}
+
+/// How a thread has waited on the short way.
+#[derive(Default)]
+pub(super) struct Waited {
+    /// For which port: if the name is another's now, it has waited for something that has changed.
+    pub(super) port: Option<PortId>,
+    /// Until when it waits, if it has slept.
+    pub(super) deadline: Option<Option<Instant>>,
 }
 
 impl Task {
@@ -76,12 +87,12 @@ impl Task {
         room: mach_msg_size_t,
         name: mach_port_name_t,
         option: mach_msg_option_t,
-        wait: bool,
+        timeout: mach_msg_timeout_t,
         row: bool,
     ) -> Received {
         // SAFETY: the caller's word.
         let mut room = unsafe { Room::new(buffer.cast(), room as usize) };
-        let Some(poller) = self.poller() else { return Received::General(None) };
+        let Some(poller) = self.poller() else { return Received::General(Waited::default()) };
         let mut first = None;
         let mut look = || {
             self.with_lanes(|kernel| {
@@ -98,11 +109,20 @@ impl Task {
         let mut noticed = poller.noticed();
         poller.count_call();
         let mut found = look();
-        if found == Short::Nothing && wait && poller.try_lead() {
+        let limited = option & MACH_RCV_TIMEOUT != 0;
+        let mut deadline = None;
+        if found == Short::Nothing && (!limited || timeout > 0) && poller.try_lead() {
             // A peer that keeps sending something else must not keep this thread from looking at its deadline.
             for _ in 0..LOOKS {
-                if found != Short::Nothing || !poller.watch(noticed) {
+                if found != Short::Nothing {
                     break;
+                }
+                if !poller.watch(noticed) {
+                    // Signals are the general way's.
+                    let until = *deadline.get_or_insert_with(|| task::deadline(limited, timeout));
+                    if option & MACH_RCV_INTERRUPT != 0 || !self.sleep_until_noticed(poller, noticed, until) {
+                        break;
+                    }
                 }
                 noticed = poller.noticed();
                 found = look();
@@ -114,7 +134,7 @@ impl Task {
         }
         match found {
             Short::Taken { end } => Received::Message(end),
-            Short::General | Short::Nothing => Received::General(first),
+            Short::General | Short::Nothing => Received::General(Waited { port: first, deadline }),
         }
     }
 }

@@ -459,9 +459,9 @@ impl Task {
         timeout: mach_msg_timeout_t,
         row: Option<&mut usize>,
     ) -> mach_msg_return_t {
-        let wait = option & MACH_RCV_TIMEOUT == 0 || timeout > 0;
         // SAFETY: the caller's word.
-        let waited = match unsafe { self.receive_simple(buffer, room, name, option, wait, row.is_some()) } {
+        let waited = match unsafe { self.receive_simple(buffer, room, name, option, timeout, row.is_some()) }
+        {
             simple::Received::Message(end) => {
                 if let Some(row) = row {
                     *row = end;
@@ -471,12 +471,12 @@ impl Task {
             simple::Received::General(waited) => waited,
         };
         let large = option & MACH_RCV_LARGE != 0;
-        let deadline = deadline(option & MACH_RCV_TIMEOUT != 0, timeout);
+        let deadline = waited.deadline.unwrap_or_else(|| deadline(option & MACH_RCV_TIMEOUT != 0, timeout));
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.poll_unscanned();
         }
         let started = self.with(|kernel| {
-            if let Some(port) = waited
+            if let Some(port) = waited.port
                 && awaited(kernel, name) != Some(Awaited::Port(port))
             {
                 return Received::Code(MACH_RCV_PORT_CHANGED);

@@ -73,6 +73,8 @@ const PROMOTED: u32 = 2;
 const ASLEEP: u32 = 3;
 /// The thread sleeps in a poll, or is about to.
 const POLLING: u32 = 4;
+/// The thread sleeps on several words, this one among them, or is about to.
+pub(super) const PARKED: u32 = 5;
 
 /// A word that a thread can sleep on: the system's futex, or loom's.
 pub(super) trait Futex: Default {
@@ -164,7 +166,7 @@ impl<F: Futex> Parker<F> {
         self.state.store(AWAKE, Ordering::Relaxed);
     }
 
-    /// Wakes the thread to lead, unless something it waited for has come, or it polls and so leads already.
+    /// Wakes the thread to lead, unless something it waited for has come, or it polls or has parked and so leads already.
     pub(super) fn promote(&self) {
         loop {
             match self.state.load(Ordering::Relaxed) {
@@ -185,7 +187,7 @@ impl<F: Futex> Parker<F> {
     pub(super) fn notify(&self) -> bool {
         // Release meets the sleeper's Acquire: it sees what it is woken for.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
-            ASLEEP => {
+            ASLEEP | PARKED => {
                 self.state.wake();
                 false
             }
@@ -224,5 +226,20 @@ impl<F: Futex> Parker<F> {
     /// Takes back `prepare_poll`, unless a wake-up has done so.
     pub(super) fn finish_poll(&self) {
         self.state.replace(POLLING, AWAKE, Ordering::AcqRel);
+    }
+
+    /// Announces a sleep on several words, of which [`word`](Self::word) is one while it is `PARKED`. Returns false when a wake-up has come already.
+    pub(super) fn prepare_park(&self) -> bool {
+        self.state.replace(AWAKE, PARKED, Ordering::AcqRel)
+    }
+
+    /// Takes back `prepare_park`, unless a wake-up has done so.
+    pub(super) fn finish_park(&self) {
+        self.state.replace(PARKED, AWAKE, Ordering::AcqRel);
+    }
+
+    /// What the thread sleeps on.
+    pub(super) fn word(&self) -> &F {
+        &self.state
     }
 }

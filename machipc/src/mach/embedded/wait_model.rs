@@ -19,8 +19,8 @@ pub(super) fn explore(test: impl Fn() + Sync + Send + 'static) {
 
 /// A futex as the system has it: the word is looked at under a lock that whoever wakes takes too.
 #[derive(Default)]
-struct Model {
-    word: AtomicU32,
+pub(super) struct Model {
+    pub(super) word: AtomicU32,
     sleepers: Mutex<()>,
     woken: Condvar,
 }

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use frame::Frame;
 pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
-pub(super) use ring::{CAPACITY, Consumer, Producer, RoomWatch, Watch, create_within};
+pub(super) use ring::{CAPACITY, Consumer, PARKED, Producer, RoomWatch, Watch, create_within};
 pub(super) use table::Links;
 pub(super) use transmit::introduction_pair;
 

@@ -19,6 +19,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 
+use rustix::thread::futex;
+
 use super::super::barrier;
 use super::super::room::Room;
 use super::mapping::{self, Mapping};
@@ -78,6 +80,8 @@ pub(in super::super) trait Word: Default {
     fn load(&self, order: Ordering) -> u32;
     fn store(&self, value: u32, order: Ordering);
     fn swap(&self, value: u32, order: Ordering) -> u32;
+    /// Wakes a thread of another process that sleeps on the word.
+    fn wake(&self);
     /// `fence` for words of this kind.
     fn fence(order: Ordering);
 }
@@ -95,6 +99,10 @@ impl Word for AtomicU32 {
         self.swap(value, order)
     }
 
+    fn wake(&self) {
+        let _ = futex::wake(self, futex::Flags::empty(), 1);
+    }
+
     fn fence(order: Ordering) {
         std::sync::atomic::fence(order);
     }
@@ -107,7 +115,7 @@ pub(in super::super) enum Control {
     Tail,
     /// How many were read; the reader's.
     Head,
-    /// Whether the reader sleeps and wants a bell with the next bytes: `AWAKE`, `ARMED` or `PROMISED`.
+    /// Whether the reader sleeps and how the next bytes wake it: `AWAKE`, `ARMED`, `PARKED` or `PROMISED`.
     Armed,
     /// Not 0: the writer wants a bell when there is room.
     Starved,
@@ -117,10 +125,12 @@ pub(in super::super) enum Control {
     Reachable,
 }
 
-/// Values of [`Control::Armed`]: the reader is awake; it sleeps and wants a bell; it is awake and has a barrier executed before it sleeps.
+/// Values of [`Control::Armed`]: the reader is awake; it sleeps and wants a bell; it is awake and has a barrier executed before it sleeps; it
+/// sleeps on this word.
 const AWAKE: u32 = 0;
 const ARMED: u32 = 1;
 const PROMISED: u32 = 2;
+pub(in super::super) const PARKED: u32 = 3;
 
 /// So many messages in a row a reader has taken before it makes its promise: as many as save what keeping it may cost.
 const PROMISED_AFTER: u32 = 1024;
@@ -224,7 +234,7 @@ impl<M: Shared> Producer<M> {
         self.tail = self.tail.wrapping_add((N + second.len()) as u32);
     }
 
-    /// Makes everything written visible. Returns whether the reader sleeps and wants a bell.
+    /// Makes everything written visible. Wakes a reader that sleeps on its word; returns whether it sleeps otherwise and wants a bell.
     pub(super) fn publish(&mut self) -> bool {
         self.publish_unheard();
         let armed = self.memory.word(self.direction, Control::Armed);
@@ -236,7 +246,17 @@ impl<M: Shared> Producer<M> {
         // The fence orders the store of the tail before the load of `armed`; its partner stands in `Consumer::arm`. One of the two sides sees the
         // other, so no wake-up is lost.
         M::Word::fence(Ordering::SeqCst);
-        armed.load(Ordering::Relaxed) == ARMED && armed.swap(AWAKE, Ordering::Relaxed) == ARMED
+        if !matches!(armed.load(Ordering::Relaxed), ARMED | PARKED) {
+            return false;
+        }
+        match armed.swap(AWAKE, Ordering::Relaxed) {
+            ARMED => true,
+            PARKED => {
+                armed.wake();
+                false
+            }
+            _ => false,
+        }
     }
 
     /// [`publish`](Self::publish) to a reader that never sleeps.
@@ -421,8 +441,17 @@ impl<M: Shared> Consumer<M> {
 
     /// Asks the writer for a bell with its next bytes. Returns false when there are some already.
     pub(super) fn arm(&self) -> bool {
+        self.announce(ARMED)
+    }
+
+    /// Asks the writer to wake who sleeps on the [word](Watch::word) with its next bytes. Returns false when there are some already.
+    pub(super) fn park(&self) -> bool {
+        self.announce(PARKED)
+    }
+
+    fn announce(&self, sleep: u32) -> bool {
         let armed = self.memory.word(self.direction, Control::Armed);
-        armed.store(ARMED, Ordering::Relaxed);
+        armed.store(sleep, Ordering::Relaxed);
         // Partner: the fence in `Producer::publish`. A promise was withdrawn before.
         M::Word::fence(Ordering::SeqCst);
         if self.memory.word(self.direction, Control::Tail).load(Ordering::Acquire) == self.head {
@@ -453,7 +482,7 @@ impl<M: Shared> Consumer<M> {
         core::mem::take(&mut self.promised)
     }
 
-    /// Takes back `arm`: a bell would tell nothing new.
+    /// Takes back `arm` or `park`: to be woken would tell nothing new.
     pub(super) fn disarm(&self) {
         self.memory.word(self.direction, Control::Armed).store(AWAKE, Ordering::Relaxed);
     }
@@ -485,6 +514,11 @@ impl<M: Shared> Watch<M> {
             self.memory.prefetch(self.direction, seen);
         }
         tail != seen
+    }
+
+    /// The word that a reader sleeps on once it has [parked](Consumer::park), while it is `PARKED`.
+    pub(in super::super) fn word(&self) -> &M::Word {
+        self.memory.word(self.direction, Control::Armed)
     }
 
     /// The processor on which the peer was last seen to run, as it says itself. Nothing but waiting depends on it.

@@ -3,27 +3,31 @@
 //! reports; a wake-up that is lost is a deadlock.
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicU32;
 use loom::sync::{Arc, Condvar, Mutex};
 use std::sync::atomic::Ordering;
 
 use super::super::room::Room;
-use super::super::wait_model::explore;
-use super::ring::{Consumer, Control, Producer, Shared, Word, ends};
+use super::super::wait::Futex;
+use super::super::wait_model::{self, explore};
+use super::ring::{Consumer, Control, PARKED, Producer, Shared, Word, ends};
 
-impl Word for AtomicU32 {
+impl Word for wait_model::Model {
     fn load(&self, order: Ordering) -> u32 {
-        self.load(order)
+        self.word.load(order)
     }
 
     /// A swap: loom lets the store of one side come between a swap of the other's and the value that the swap found, which no memory model
     /// allows, and then sees wake-ups lost that are not. What is stored here can still be seen late.
     fn store(&self, value: u32, order: Ordering) {
-        self.swap(value, order);
+        self.word.swap(value, order);
     }
 
     fn swap(&self, value: u32, order: Ordering) -> u32 {
-        self.swap(value, order)
+        self.word.swap(value, order)
+    }
+
+    fn wake(&self) {
+        Futex::wake(self);
     }
 
     fn fence(order: Ordering) {
@@ -33,7 +37,7 @@ impl Word for AtomicU32 {
 
 /// A link's memory in little.
 struct Model {
-    words: [[AtomicU32; 6]; 2],
+    words: [[wait_model::Model; 6]; 2],
     data: [[UnsafeCell<u8>; Self::CAPACITY as usize]; 2],
 }
 
@@ -52,11 +56,11 @@ impl Model {
 }
 
 impl Shared for Model {
-    type Word = AtomicU32;
+    type Word = wait_model::Model;
 
     const CAPACITY: u32 = 4;
 
-    fn word(&self, direction: usize, control: Control) -> &AtomicU32 {
+    fn word(&self, direction: usize, control: Control) -> &wait_model::Model {
         &self.words[direction][control as usize]
     }
 
@@ -149,6 +153,37 @@ fn read(rx: &mut Consumer<Model>, count: u8, reader: &Bell, writer: &Bell) {
         }
     }
     assert_eq!(bytes, (1..=count).collect::<Vec<_>>());
+}
+
+/// The same; sleeps on the ring's word, as a leader with few links does.
+fn read_parked(rx: &mut Consumer<Model>, count: u8, writer: &Bell) {
+    let mut bytes = Vec::new();
+    while bytes.len() < count.into() {
+        if drain(rx, &mut bytes, writer) == 0 {
+            if rx.park() {
+                // That the word has changed before is as good as to be woken.
+                let _ = Futex::wait(rx.watch().word(), PARKED, None);
+            }
+            rx.disarm();
+        }
+    }
+    assert_eq!(bytes, (1..=count).collect::<Vec<_>>());
+}
+
+#[test]
+fn loom_a_reader_that_sleeps_on_the_word_is_woken() {
+    explore(|| {
+        let memory = std::sync::Arc::new(Model::new());
+        let (mut tx, _) = ends(memory.clone(), 0);
+        let (_, mut rx) = ends(memory, 1);
+        let bells = Arc::new((Bell::default(), Bell::default()));
+        let writer = loom::thread::spawn({
+            let bells = bells.clone();
+            move || write(&mut tx, 2, 1, &bells.0, &bells.1)
+        });
+        read_parked(&mut rx, 2, &bells.1);
+        writer.join().unwrap();
+    });
 }
 
 /// One side writes and the other reads, and each sleeps when it can do nothing.

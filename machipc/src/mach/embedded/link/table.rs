@@ -221,16 +221,9 @@ impl Links {
 
     /// Makes a link's input visible by its bell again. Returns false when there is some already.
     pub(in super::super) fn arm_all(&mut self) -> bool {
+        self.withdraw_promises();
         let mut watched = core::mem::take(&mut self.watched);
         self.changed |= !watched.is_empty();
-        let mut promised = false;
-        for &id in &watched {
-            promised |= self.get_mut(id).is_some_and(|link| link.rx.withdraw());
-        }
-        if promised {
-            // Under the lock: it takes up to 50 µs, once after a thousand messages or more, and who sleeps has nothing to do.
-            barrier::everywhere();
-        }
         watched.retain(|&id| match self.get_mut(id) {
             Some(link) if link.rx.arm() => {
                 link.active = false;
@@ -240,6 +233,46 @@ impl Links {
         });
         self.watched = watched;
         self.watched.is_empty()
+    }
+
+    /// Has the writers of all links that are watched wake who sleeps on their words, which `words` holds then. Returns false when there is input
+    /// already. The links stay watched, and are to be [unparked](Self::unpark_all): only a leader that sleeps hears of these words.
+    pub(in super::super) fn park_all(&mut self, words: &mut Vec<Watch>) -> bool {
+        self.withdraw_promises();
+        words.clear();
+        for index in 0..self.watched.len() {
+            let Some(&id) = self.watched.get(index) else { break };
+            let Some(link) = self.get_mut(id) else { continue };
+            if !link.rx.park() {
+                self.unpark_all();
+                return false;
+            }
+            words.push(link.watch());
+        }
+        true
+    }
+
+    /// Takes back `park_all`.
+    pub(in super::super) fn unpark_all(&mut self) {
+        for index in 0..self.watched.len() {
+            if let Some(&id) = self.watched.get(index)
+                && let Some(link) = self.get_mut(id)
+            {
+                link.rx.disarm();
+            }
+        }
+    }
+
+    fn withdraw_promises(&mut self) {
+        let mut promised = false;
+        for index in 0..self.watched.len() {
+            let Some(&id) = self.watched.get(index) else { break };
+            promised |= self.get_mut(id).is_some_and(|link| link.rx.withdraw());
+        }
+        if promised {
+            // Under the lock: it takes up to 50 µs, once after a thousand messages or more, and who sleeps has nothing to do.
+            barrier::everywhere();
+        }
     }
 
     /// Watches a link from now on.
