@@ -38,6 +38,7 @@ fn order(id: u64) -> Order {
     Order { id, kind: 3, at: [1.5, -2.5, 3.5], name, levels: [1, 2, 3, 4, 5, 6, 7, 8] }
 }
 
+#[inline(always)]
 fn encode<M: MachMessage>(message: &M, buffer: &mut AlignedBuffer) {
     buffer.clear();
     let mut out = Encoder::new(buffer);
@@ -45,6 +46,7 @@ fn encode<M: MachMessage>(message: &M, buffer: &mut AlignedBuffer) {
     out.finish();
 }
 
+#[inline(always)]
 fn decode<M: MachMessage>(buffer: &AlignedBuffer) -> M::View<'_> {
     let mut input = Decoder::new(buffer.as_bytes(), None);
     let message = M::decode_payload(PLAIN_ID, &mut input).expect("what was encoded");
@@ -72,14 +74,19 @@ where
 fn codec(c: &mut Criterion) {
     let plain = Plain { id: 7, at: [1.5, -2.5, 3.5], levels: [1, 2, 3, 4, 5, 6, 7, 8] };
     both(c, "plain data", &plain);
-    let mut copy = [0; size_of::<Plain>()];
+    let mut copy = AlignedBuffer::with_capacity(size_of::<Plain>());
+    copy.set_len(size_of::<Plain>());
     c.bench_function("memcpy of plain data", |b| {
         b.iter(|| {
-            copy.copy_from_slice(black_box(&plain).as_bytes());
+            copy.as_mut_bytes().copy_from_slice(black_box(&plain).as_bytes());
             black_box(&mut copy);
         });
     });
-    assert_eq!(copy, plain.as_bytes());
+    assert_eq!(copy.as_bytes(), plain.as_bytes());
+    encode(&plain, &mut copy);
+    c.bench_function("decode plain data, borrowed", |b| {
+        b.iter(|| black_box(decode::<&Plain>(black_box(&copy))));
+    });
 
     let owned = order(9);
     both(c, "a struct", &owned);

@@ -70,6 +70,13 @@ impl AlignedBuffer {
         self.len = len;
     }
 
+    /// [`set_len`](Self::set_len) to bytes that the buffer has, which takes no memory and so cannot fail.
+    #[inline(always)]
+    pub(super) fn set_len_within(&mut self, len: usize) {
+        debug_assert!(len <= self.capacity());
+        self.len = len;
+    }
+
     /// Uses no byte any more. The memory stays.
     #[inline]
     pub fn clear(&mut self) {

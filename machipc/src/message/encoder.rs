@@ -253,7 +253,7 @@ impl<'m> Encoder<'m> {
     /// Ends the payload: the buffer's length now counts it.
     #[inline]
     pub fn finish(self) -> Encoded<'m> {
-        self.buffer.set_len(self.position);
+        self.buffer.set_len_within(self.position);
         let Self { buffer, base: start, attachments, reply, lent, .. } = self;
         Encoded { buffer, start, attachments, reply, lent }
     }
@@ -324,10 +324,13 @@ fn too_deep() -> EncodeError {
     EncodeError::new(format!("structs and enums nested deeper than {MAX_DEPTH} levels"))
 }
 
-/// Takes no encoder, so that the compiler can keep one in registers.
+/// Makes room.
+///
+/// Foreign, so that it never unwinds: an encoder that might have to be dropped on the way out is kept in memory, which took as long as the
+/// copy of a small struct. What can go wrong here ends the process in any case, as a lack of memory does everywhere.
 #[cold]
 #[inline(never)]
-fn grow(buffer: &mut AlignedBuffer, capacity: usize) {
+extern "C" fn grow(buffer: &mut AlignedBuffer, capacity: usize) {
     buffer.reserve(capacity);
 }
 
