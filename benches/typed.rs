@@ -4,11 +4,11 @@
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Instant;
 
 use criterion::Criterion;
-use machipc::{Client, Context, Host, Reply};
+use machipc::{Client, Context, Host, Reply, registry};
 use support::{PATIENCE, Server};
 
 #[machipc::endpoint("com.example.bench")]
@@ -66,6 +66,77 @@ fn within_a_process(c: &mut Criterion) {
     });
 }
 
+/// As many messages as a port's queue holds.
+const BOUND: usize = 1024;
+
+/// 64 bytes by value.
+#[machipc::pod]
+#[derive(Clone, Copy)]
+struct Note {
+    number: u64,
+    rest: [u64; 7],
+}
+
+fn note(number: u64) -> Note {
+    Note { number, rest: [!number; 7] }
+}
+
+/// Counts the notes that come in order and whole, and tells each `count`-th.
+struct Tally {
+    next: u64,
+    told: mpsc::Sender<u64>,
+}
+
+impl Tally {
+    fn take(&mut self, note: &Note) {
+        match note.number {
+            // The end of a round: nobody waits for this after an error.
+            u64::MAX => drop(self.told.send(self.next)),
+            number => self.next += u64::from(number == self.next && note.rest[6] == !number),
+        }
+    }
+}
+
+/// To a thread of this process: through a port's queue, and through a channel that holds as many messages.
+fn to_a_thread(c: &mut Criterion) {
+    let measure = |c: &mut Criterion, name: &str, told: mpsc::Receiver<u64>, send: &dyn Fn(Note)| {
+        let sent = Mutex::new(0);
+        c.bench_function(name, |b| {
+            b.iter_custom(|count| {
+                let mut sent = sent.lock().expect("one thread");
+                let start = Instant::now();
+                (*sent..*sent + count).for_each(|number| send(note(number)));
+                *sent += count;
+                send(note(u64::MAX));
+                assert_eq!(told.recv(), Ok(*sent));
+                start.elapsed()
+            });
+        });
+    };
+    registry::set_lookup_enabled(false);
+    let (tell, told) = mpsc::channel();
+    let tally = Mutex::new(Tally { next: 0, told: tell });
+    let name = format!("com.example.bench.queue.{}", std::process::id());
+    let host = Host::<Note>::builder().name(&name).bind(move |note: Note, _: &Context| {
+        tally.lock().expect("one thread").take(&note);
+    });
+    let host = host.expect("a name of this bench alone");
+    let client = Client::<Note>::connect_to_timeout(&name, PATIENCE).expect("the host is here");
+    registry::set_lookup_enabled(true);
+    measure(c, "one way through the queue", told, &|note| client.send(note).expect("the host is here"));
+    drop(host);
+
+    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(BOUND);
+    let thread = std::thread::spawn(move || {
+        let tally = Mutex::new(Tally { next: 0, told: tell });
+        receiver.iter().for_each(|note| tally.lock().expect("one thread").take(&note));
+    });
+    measure(c, "one way through std's sync_channel", told, &|note| sender.send(note).expect("a receiver"));
+    drop(sender);
+    thread.join().expect("it does not panic");
+}
+
 fn between_two(c: &mut Criterion) {
     let server = Server::start();
     let client = Client::connect_to_timeout(&server.name, PATIENCE).expect("the server starts");
@@ -92,6 +163,7 @@ fn between_two(c: &mut Criterion) {
 fn main() {
     support::run(serve, |criterion| {
         within_a_process(criterion);
+        to_a_thread(criterion);
         between_two(criterion);
     });
 }
