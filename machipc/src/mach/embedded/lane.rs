@@ -256,11 +256,11 @@ impl Kernel {
         }
         let limit = port.queue_limit;
         let Some((lane, ring)) = self.lanes.closed.pop().or_else(new_lane) else { return };
-        let queue = core::mem::take(&mut self.port_mut(id).queue);
+        let mut queue = core::mem::take(&mut self.port_mut(id).queue);
         let mut sending = lane.sending.lock();
         lane.received.0.store(0, Ordering::Relaxed);
         (sending.name, sending.limit, sending.sent, sending.received) = (name, limit, 0, 0);
-        for message in queue {
+        for message in queue.drain(..) {
             // It fits: the ring was empty.
             sending.push(message.id, message.voucher, &message.bytes);
             recycle::give(message.bytes);
@@ -268,6 +268,8 @@ impl Kernel {
         }
         sending.ring.publish_unheard();
         drop(sending);
+        // It keeps its memory, for when the lane is closed.
+        self.port_mut(id).queue = queue;
         self.lanes.open.push(Open { port: id, lane, ring, limit, taken: 0, told: 0, sender: *sender });
         self.links.changed = true;
     }
