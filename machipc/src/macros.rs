@@ -224,6 +224,8 @@ pub use machipc_derive::MachMessage;
 ///
 /// Beside it stands the same client without blocking: `KvAsyncClient` beside `KvClient`, `StoreAsync` beside a client that is called
 /// `Store`. It wraps an [`AsyncClient`](crate::AsyncClient), its methods are `async`, and it can be made [`From`] the other one.
+/// It is made in the same ways but for `connect_with`, which asks the host and waits for it: connect the blocking one so, and make it [`From`]
+/// that.
 ///
 /// A method whose name is a keyword is raw: `kv.r#move()`.
 ///

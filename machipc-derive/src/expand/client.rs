@@ -1,4 +1,4 @@
-//! The typed client of an endpoint: a method for each variant.
+//! The typed clients of an endpoint, the blocking one and the one of futures: a method for each variant.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -9,18 +9,48 @@ use crate::generics::{self, Head};
 use crate::model::{Alternative, Endpoint, Model};
 use crate::names;
 
+/// How a client's methods wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Blocking,
+    Asynchronous,
+}
+
+impl Manner {
+    /// The name of the endpoint's client.
+    fn name<'e>(self, endpoint: &'e Endpoint) -> &'e Ident {
+        match self {
+            Self::Blocking => &endpoint.client,
+            Self::Asynchronous => &endpoint.async_client,
+        }
+    }
+
+    /// The runtime crate's client, which the endpoint's one wraps.
+    fn wrapped(self) -> TokenStream {
+        match self {
+            Self::Blocking => quote!(Client),
+            Self::Asynchronous => quote!(AsyncClient),
+        }
+    }
+}
+
 /// The client's type, which stands beside the endpoint.
-pub fn definition(model: &Model, endpoint: &Endpoint) -> TokenStream {
-    let what = format!(
-        " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{}`.",
-        endpoint.schema_name(model.ident),
-        endpoint.name
-    );
-    wrapper(model, endpoint, &endpoint.client, &quote!(Client), &what)
+pub fn definition(model: &Model, endpoint: &Endpoint, manner: Manner) -> TokenStream {
+    let what = match manner {
+        Manner::Blocking => format!(
+            " The client of [`{}`]: a method for each of its messages, sent to the endpoint `{}`.",
+            endpoint.schema_name(model.ident),
+            endpoint.name
+        ),
+        Manner::Asynchronous => {
+            format!(" [`{}`] without blocking the thread: its methods are futures.", endpoint.client)
+        }
+    };
+    wrapper(model, endpoint, manner.name(endpoint), &manner.wrapped(), &what)
 }
 
 /// The type `name`, which wraps the `wrapped` of the runtime crate.
-pub fn wrapper(
+fn wrapper(
     model: &Model,
     endpoint: &Endpoint,
     name: &Ident,
@@ -45,14 +75,33 @@ pub fn wrapper(
 }
 
 /// What the client can do.
-pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
-    let Endpoint { client, name, visibility, .. } = endpoint;
+pub fn methods(model: &Model, endpoint: &Endpoint, manner: Manner) -> TokenStream {
+    let Endpoint { name, visibility, .. } = endpoint;
+    let (client, wrapped) = (manner.name(endpoint), manner.wrapped());
     let Head { parameters, own, bounds } = Head::of_client(model, client);
     let inner = inner(model);
-    let variants = endpoint.variants.iter().map(|variant| method(model, endpoint, variant, Manner::Blocking));
+    let variants = endpoint.variants.iter().map(|variant| method(model, endpoint, variant, manner));
     let connect = format!(" Connects to the host of `{name}`.");
     let connect_timeout =
         format!(" Connects to the host of `{name}`, waiting up to `timeout` for it to appear.");
+    let (asynchronous, awaited) = match manner {
+        Manner::Blocking => (None, None),
+        Manner::Asynchronous => (Some(quote!(async)), Some(quote!(.await))),
+    };
+    // Asking the host for its definition blocks the thread: who wants that makes the one client of the other.
+    let connect_with = (manner == Manner::Blocking).then(|| {
+        quote! {
+                #[doc = " Connects as the options say."]
+                #[doc = ""]
+                #[doc = " # Errors"]
+                #[doc = " When there is no such host, or it does not fit."]
+                #visibility fn connect_with(
+                    options: &__rt::ConnectOptions,
+                ) -> __rt::Result<Self, __rt::Error> {
+                    __rt::Client::connect_with(options).map(Self)
+                }
+        }
+    });
     let methods = quote! {
         #[allow(dead_code)]
         impl #parameters #own #bounds {
@@ -61,7 +110,7 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
             #[doc = " # Errors"]
             #[doc = " When there is no such host."]
             #visibility fn connect() -> __rt::Result<Self, __rt::Error> {
-                __rt::Client::connect().map(Self)
+                __rt::#wrapped::connect().map(Self)
             }
 
             #[doc = " Connects to the host that has this name instead."]
@@ -69,32 +118,24 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
             #[doc = " # Errors"]
             #[doc = " When there is no such host."]
             #visibility fn connect_to(name: &__rt::str) -> __rt::Result<Self, __rt::Error> {
-                __rt::Client::connect_to(name).map(Self)
+                __rt::#wrapped::connect_to(name).map(Self)
             }
 
             #[doc = #connect_timeout]
             #[doc = ""]
             #[doc = " # Errors"]
             #[doc = " When there is still no such host then."]
-            #visibility fn connect_timeout(
+            #visibility #asynchronous fn connect_timeout(
                 timeout: __rt::Duration,
             ) -> __rt::Result<Self, __rt::Error> {
-                __rt::Client::connect_timeout(timeout).map(Self)
+                __rt::#wrapped::connect_timeout(timeout) #awaited.map(Self)
             }
 
-            #[doc = " Connects as the options say."]
-            #[doc = ""]
-            #[doc = " # Errors"]
-            #[doc = " When there is no such host, or it does not fit."]
-            #visibility fn connect_with(
-                options: &__rt::ConnectOptions,
-            ) -> __rt::Result<Self, __rt::Error> {
-                __rt::Client::connect_with(options).map(Self)
-            }
+            #connect_with
 
             #[doc = " The client of the host to which this is a right, for instance one that came in a message."]
             #visibility fn from_right(right: __rt::SendRight<#inner>) -> Self {
-                Self(__rt::Client::from_right(right))
+                Self(__rt::#wrapped::from_right(right))
             }
 
             #[doc = " The client of the host that the parent of this process handed it. It can be taken once."]
@@ -102,16 +143,16 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
             #[doc = " # Errors"]
             #[doc = " When there is none."]
             #visibility fn from_parent() -> __rt::Result<Self, __rt::Error> {
-                __rt::Client::from_parent().map(Self)
+                __rt::#wrapped::from_parent().map(Self)
             }
 
             #[doc = " Uses a connection that is there already."]
-            #visibility fn from_client(client: __rt::Client<#inner>) -> Self {
+            #visibility fn from_client(client: __rt::#wrapped<#inner>) -> Self {
                 Self(client)
             }
 
             #[doc = " The connection, for whatever no method is for."]
-            #visibility fn client(&self) -> &__rt::Client<#inner> {
+            #visibility fn client(&self) -> &__rt::#wrapped<#inner> {
                 &self.0
             }
 
@@ -121,35 +162,45 @@ pub fn methods(model: &Model, endpoint: &Endpoint) -> TokenStream {
                 &self,
                 deadline: impl __rt::Into<__rt::Option<__rt::Duration>>,
             ) -> Self {
-                Self(__rt::Client::with_deadline(&self.0, deadline))
+                Self(__rt::#wrapped::with_deadline(&self.0, deadline))
             }
 
             #[doc = " The same client without the deadline of the request that is being handled."]
             #[must_use]
             #visibility fn detached(&self) -> Self {
-                Self(__rt::Client::detached(&self.0))
+                Self(__rt::#wrapped::detached(&self.0))
             }
 
             #[doc = " The same client, doing this when the host's queue is full."]
             #[must_use]
             #visibility fn when_full(&self, when_full: __rt::WhenFull) -> Self {
-                Self(__rt::Client::when_full(&self.0, when_full))
+                Self(__rt::#wrapped::when_full(&self.0, when_full))
             }
 
             #[doc = " How many messages this client and its clones have dropped because the host's queue was full."]
             #visibility fn dropped(&self) -> __rt::u64 {
-                __rt::Client::dropped(&self.0)
+                __rt::#wrapped::dropped(&self.0)
             }
 
             #(#variants)*
         }
     };
+    let from_blocking = (manner == Manner::Asynchronous).then(|| {
+        let Head { own: blocking, .. } = Head::of_client(model, &endpoint.client);
+        quote! {
+            impl #parameters __rt::From<#blocking> for #own #bounds {
+                fn from(client: #blocking) -> Self {
+                    Self(__rt::From::from(client.0))
+                }
+            }
+        }
+    });
     let traits = traits(model, client);
-    quote!(#methods #traits)
+    quote!(#methods #from_blocking #traits)
 }
 
 /// What every wrapper is beside its methods.
-pub fn traits(model: &Model, client: &Ident) -> TokenStream {
+fn traits(model: &Model, client: &Ident) -> TokenStream {
     let Head { parameters, own, bounds } = Head::of_client(model, client);
     let client_name = client.to_string();
     quote! {
@@ -167,15 +218,8 @@ pub fn traits(model: &Model, client: &Ident) -> TokenStream {
     }
 }
 
-/// How a client's methods wait.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
-    Blocking,
-    Asynchronous,
-}
-
 /// A variant's method.
-pub fn method(model: &Model, endpoint: &Endpoint, variant: &Alternative, manner: Manner) -> TokenStream {
+fn method(model: &Model, endpoint: &Endpoint, variant: &Alternative, manner: Manner) -> TokenStream {
     let visibility = endpoint.visibility;
     let method = &variant.method;
     let carried = variant.attributes.iter().filter(|attribute| is_carried(attribute));
@@ -243,6 +287,6 @@ fn is_carried(attribute: &Attribute) -> bool {
 }
 
 /// The endpoint without anything borrowed.
-pub fn inner(model: &Model) -> TokenStream {
+fn inner(model: &Model) -> TokenStream {
     generics::with_lifetime(model, &Lifetime::new("'static", Span::call_site()))
 }

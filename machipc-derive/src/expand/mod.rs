@@ -4,7 +4,6 @@
 //! prelude matter. Fields are named by their types, as in `<&'a str as __rt::Field>::put`, so that a type that cannot be sent is
 //! underlined where the user wrote it.
 
-mod async_client;
 mod call;
 mod client;
 mod endpoint;
@@ -18,6 +17,8 @@ use quote::quote;
 
 use crate::model::{Kind, Model};
 use crate::names;
+
+use client::Manner;
 
 pub use message::implement;
 
@@ -37,11 +38,13 @@ pub fn expand(model: &Model) -> TokenStream {
 /// An endpoint's clients; nothing for other messages.
 pub fn expand_client(model: &Model) -> TokenStream {
     let Kind::Endpoint(endpoint) = &model.kind else { return TokenStream::new() };
-    let definition = client::definition(model, endpoint);
-    let methods = enclose(model, client::methods(model, endpoint));
-    let async_definition = async_client::definition(model, endpoint);
-    let async_methods = enclose(model, async_client::methods(model, endpoint));
-    quote!(#definition #methods #async_definition #async_methods)
+    [Manner::Blocking, Manner::Asynchronous]
+        .into_iter()
+        .flat_map(|manner| {
+            let methods = enclose(model, client::methods(model, endpoint, manner));
+            [client::definition(model, endpoint, manner), methods]
+        })
+        .collect()
 }
 
 /// Wraps items in a `const _`, where `__rt` is what macros may use.

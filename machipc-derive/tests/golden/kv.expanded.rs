@@ -352,6 +352,17 @@ const _: () = {
         pub async fn connect_timeout(timeout: __rt::Duration) -> __rt::Result<Self, __rt::Error> {
             __rt::AsyncClient::connect_timeout(timeout).await.map(Self)
         }
+        /// The client of the host to which this is a right, for instance one that came in a message.
+        pub fn from_right(right: __rt::SendRight<Kv<'static>>) -> Self {
+            Self(__rt::AsyncClient::from_right(right))
+        }
+        /// The client of the host that the parent of this process handed it. It can be taken once.
+        ///
+        /// # Errors
+        /// When there is none.
+        pub fn from_parent() -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::from_parent().map(Self)
+        }
         /// Uses a connection that is there already.
         pub fn from_client(client: __rt::AsyncClient<Kv<'static>>) -> Self {
             Self(client)

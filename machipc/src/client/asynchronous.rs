@@ -98,6 +98,14 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Self(Client::from_right(right))
     }
 
+    /// The client of the host that the parent of this process handed it: see [`Client::from_parent`].
+    ///
+    /// # Errors
+    /// As [`Client::from_parent`].
+    pub fn from_parent() -> Result<Self, Error> {
+        Client::from_parent().map(Self)
+    }
+
     /// The same client with another deadline for each message and call; `None` has none of its own: see [`Client::with_deadline`].
     #[must_use]
     pub fn with_deadline(&self, deadline: impl Into<Option<Duration>>) -> Self {
