@@ -18,7 +18,7 @@ use crate::mach;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Waiting {
-    /// A thread watches for what it waits for before it sleeps: up to 50 µs, which is what a wake-up from another processor costs, and much
+    /// A thread watches for what it waits for before it sleeps: about as long as a wake-up from another processor takes, which is measured (10 to 100 µs), and much
     /// less where that has not paid lately. It does not watch for a peer on its own processor.
     #[default]
     Adaptive,

@@ -15,7 +15,7 @@
 //! | `recycle` | buffers used again |
 //! | `bias`, `barrier`, `hash`, `clock` | the lock, barriers, hashing, the machine's time |
 //! | `readiness` | descriptors that tell of messages |
-//! | `wait`, `poll`, `sleep` | threads asleep, the one that polls, and how it sleeps |
+//! | `wait`, `poll`, `sleep`, `spin` | threads asleep, the one that polls, how it sleeps, and how long it watches before |
 //! | `link`, `bootstrap`, `fork` | other processes, where to find them, and what becomes of children |
 //! | `inheritance` | rights that a parent hands to a child |
 //! | `name_watch` | threads that wait for a name to appear |
@@ -60,6 +60,7 @@ mod simple;
 mod slab;
 mod sleep;
 mod space;
+mod spin;
 mod task;
 mod wait;
 #[cfg(all(test, loom))]

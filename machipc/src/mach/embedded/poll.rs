@@ -18,6 +18,7 @@ use rustix::thread::futex;
 use super::kernel::Kernel;
 use super::link::{RoomWatch, Watch};
 use super::sleep::{Slept, Until};
+use super::spin::Spin;
 use super::task::Task;
 use super::wait::{Parker, Woken};
 use crate::mach::{WAIT_ADAPTIVELY, WAIT_ASLEEP, WAIT_POLLING};
@@ -65,15 +66,6 @@ const JANITOR_PERIOD_POLLED: Duration = Duration::from_micros(500);
 const QUIET_PERIODS: u32 = 20;
 /// After so many periods with activity the program is prepared for speed.
 const BUSY_PERIODS: u32 = 4;
-/// The longest that a leader spins before it sleeps: about what a wake-up from another processor costs.
-const SPIN_MAX: Duration = Duration::from_micros(50);
-/// Spins in a row that may fail before they get shorter: a wake-up on each side lies between two that sleep and two that spin. Failures count
-/// `FAILED`, near misses `MISSED`.
-const SPIN_PATIENCE: u32 = 16;
-const FAILED: u32 = 4;
-const MISSED: u32 = 1;
-/// A wait that takes no longer than so many full spins is a near miss: with wake-ups left out on both sides a spin would have done.
-const MISS: u32 = 4;
 /// Every so many waits a full spin is tried, whatever came of the last ones.
 const SPIN_PROBE: u64 = 64;
 /// How many times the janitor finds input before it looks at the sockets too.
@@ -134,10 +126,7 @@ pub(super) struct Poller {
     /// Counts calls of `mach_msg`, about: the janitor sees whether the program is active.
     calls: AtomicU32,
     drains: AtomicU32,
-    /// Spins in a row that found nothing, weighted.
-    failures: AtomicU32,
-    /// The leader has spun in vain just now and need not do so again.
-    spun: AtomicBool,
+    pub(super) spin: Spin,
     /// The janitor sleeps until it is woken.
     pub(super) janitor_rests: AtomicBool,
     several_cpus: bool,
@@ -174,8 +163,7 @@ impl Poller {
             followers: AtomicU32::new(0),
             calls: AtomicU32::new(0),
             drains: AtomicU32::new(0),
-            failures: AtomicU32::new(0),
-            spun: AtomicBool::new(false),
+            spin: Spin::new(),
             janitor_rests: AtomicBool::new(false),
             several_cpus: cpus > 1,
             room_awaited: AtomicBool::new(false),
@@ -248,23 +236,26 @@ impl Poller {
         if !self.pays_to_watch() {
             return false;
         }
-        let (mut rounds, mut began) = (0_u32, None);
+        let (mut rounds, mut began, mut last) = (0_u32, None, Duration::ZERO);
         'again: loop {
             let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
                 if watches.iter().any(Watch::has_input) || self.noticed() != noticed {
-                    self.spin_succeeded();
+                    self.spin.succeeded();
                     return true;
                 }
                 rounds += 1;
                 // The clock costs more than a look at the rings, and most waits that are worth it end before it is asked.
                 if rounds.is_multiple_of(ROUNDS_PER_CLOCK) {
                     let began = *began.get_or_insert_with(Instant::now);
+                    let spent = began.elapsed();
                     // Who polls for ever does so on the general way, which knows the deadline.
-                    if began.elapsed() >= self.spin_budget().min(SPIN_MAX) {
-                        self.spun.store(true, Ordering::Relaxed);
+                    let budget = self.spin_budget().min(self.spin.longest());
+                    if spent >= budget || self.spin.was_away(spent - last) {
+                        self.spin.has_spun();
                         return false;
                     }
+                    last = spent;
                 }
                 core::hint::spin_loop();
                 if self.changing.load(Ordering::Relaxed) {
@@ -284,9 +275,8 @@ impl Poller {
             rounds += 1;
             if rounds.is_multiple_of(ROUNDS_PER_CLOCK) {
                 let began = *began.get_or_insert_with(Instant::now);
-                if began.elapsed() >= SPIN_MAX {
-                    // It would not pay at once to do it again.
-                    self.spun.store(true, Ordering::Relaxed);
+                if began.elapsed() >= self.spin.longest() {
+                    self.spin.has_spun();
                     return false;
                 }
             }
@@ -312,7 +302,7 @@ impl Poller {
     pub(super) fn spin_for_room(&self, processor: Option<u32>) -> Option<Duration> {
         let elsewhere = processor
             .map_or(self.several_cpus, |processor| processor != rustix::thread::sched_getcpu() as u32);
-        (elsewhere && WAITING.load(Ordering::Relaxed) != WAIT_ASLEEP).then_some(SPIN_MAX)
+        (elsewhere && WAITING.load(Ordering::Relaxed) != WAIT_ASLEEP).then(|| self.spin.longest())
     }
 
     /// Whether threads sleep at all.
@@ -350,28 +340,12 @@ impl Poller {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).iter().any(Watch::has_input)
     }
 
-    /// How long the leader spins before it sleeps. Where spinning has failed it is cut short, and tried in full now and then: the other side
-    /// may have begun to spin too, or the machine may have a processor to spare again.
+    /// How long the leader spins before it sleeps.
     fn spin_budget(&self) -> Duration {
         if WAITING.load(Ordering::Relaxed) == WAIT_POLLING {
             return Duration::MAX;
         }
-        let probe = self.leads.load(Ordering::Relaxed).is_multiple_of(SPIN_PROBE);
-        match self.failures.load(Ordering::Relaxed).checked_sub(SPIN_PATIENCE) {
-            Some(failures) if !probe => SPIN_MAX / 2_u32.pow((failures / FAILED + 1).min(6)),
-            _ => SPIN_MAX,
-        }
-    }
-
-    fn spin_succeeded(&self) {
-        self.failures.store(0, Ordering::Relaxed);
-    }
-
-    /// A spin found nothing, and the wait took so long in the end.
-    pub(super) fn spin_failed(&self, waited: Duration) {
-        let count = if waited > SPIN_MAX * MISS { FAILED } else { MISSED };
-        let failures = self.failures.load(Ordering::Relaxed);
-        self.failures.store((failures + count).min(SPIN_PATIENCE + 8 * FAILED), Ordering::Relaxed);
+        self.spin.budget(self.leads.load(Ordering::Relaxed).is_multiple_of(SPIN_PROBE))
     }
 
     pub(super) fn try_lead(&self) -> bool {
@@ -387,6 +361,7 @@ impl Poller {
     }
 
     pub(super) fn wake_janitor(&self) {
+        self.spin.wakes();
         // In the poll, where it stands or has stood until now.
         self.ring();
         if let Some(janitor) = &*self.janitor.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -485,11 +460,11 @@ impl Task {
 
     /// Watches the rings for a while. Returns true once the parker is notified.
     fn spin(&self, poller: &Poller, parker: &Parker, deadline: Option<Instant>) -> bool {
-        if poller.spun.swap(false, Ordering::Relaxed) && WAITING.load(Ordering::Relaxed) != WAIT_POLLING {
+        if poller.spin.take_spun() && WAITING.load(Ordering::Relaxed) != WAIT_POLLING {
             return false;
         }
         let budget = poller.spin_budget();
-        let mut started = Instant::now();
+        let (mut started, mut last) = (Instant::now(), Duration::ZERO);
         let mut rounds = 0_u32;
         loop {
             if parker.is_notified() {
@@ -498,10 +473,10 @@ impl Task {
             if poller.has_input() {
                 self.with(Kernel::drain_links);
                 if parker.is_notified() {
-                    poller.spin_succeeded();
+                    poller.spin.succeeded();
                     return true;
                 }
-                started = Instant::now();
+                (started, last) = (Instant::now(), Duration::ZERO);
                 // A peer that keeps sending must not keep a thread that waits for something else.
                 if deadline.is_some_and(|deadline| deadline <= started) {
                     return false;
@@ -518,9 +493,11 @@ impl Task {
                     self.with(Kernel::look_for_room);
                 }
                 let spent = started.elapsed();
-                if spent >= budget {
+                let polls = budget == Duration::MAX;
+                if spent >= budget || (!polls && poller.spin.was_away(spent - last)) {
                     return false;
                 }
+                last = spent;
                 if deadline.is_some_and(|deadline| deadline <= started + spent) {
                     return false;
                 }
@@ -608,6 +585,7 @@ impl Task {
             } else {
                 std::thread::park_timeout(period);
             }
+            poller.spin.woke();
             poller.janitor_rests.store(false, Ordering::SeqCst);
             let active = poller.activity() != before;
             quiet = if active { 0 } else { quiet + 1 };

@@ -146,7 +146,7 @@ impl Task {
             },
             Bed::Words => (None, poller.sleep_on_words(until, gong, end)),
         };
-        poller.spin_failed(began.elapsed());
+        poller.spin.failed(began.elapsed());
         poller.deep.store(false, Ordering::SeqCst);
         // `deep` has changed before: either this sees that the janitor rests, or the janitor sees that nobody sleeps.
         if poller.janitor_rests.load(Ordering::SeqCst) {
