@@ -11,7 +11,7 @@ use machipc::mach;
 use machipc::message::MachMessage;
 use machipc::port::{
     Deadline, MessageBuffer, Notification, OolBuffer, Outgoing, ReceiveRight, Received, RightArray,
-    SendRight, bootstrap,
+    SendOnceRight, SendRight, bootstrap,
 };
 use port_support::*;
 
@@ -73,6 +73,7 @@ fn the_second_process() {
         "calls" => call(&name),
         "death" => hold_a_right(&name),
         "forgery" => forge(&name),
+        "foretelling" => tell_of_a_name(&name),
         part => panic!("no part {part}"),
     }
 }
@@ -245,5 +246,52 @@ fn another_process_cannot_forge_a_notification() {
         let reply = received.take_reply().unwrap();
         Outgoing::message(&mut out, &(id as u32)).unwrap().answer(&reply).send(soon()).unwrap();
     }
+    second.ends_well();
+}
+
+type Asks = SendRight<Told>;
+type Told = (u32, SendOnceRight<()>);
+
+/// Has this process's kernel tell another process of a death, by a name that is this process's affair, and means something else there.
+fn tell_of_a_name(service: &str) {
+    let to = bootstrap::look_up::<Asks>(service).unwrap();
+    let mine = ReceiveRight::<Told>::new().unwrap();
+    send(&to, &mine.make_send().unwrap());
+    let (name, notify) = receive(&mine, |received| received.decode::<Told>().unwrap());
+    let own = mach::mach_task_self();
+    assert_eq!(mach::mach_port_allocate_name(own, mach::MACH_PORT_RIGHT_RECEIVE, name), 0);
+    assert_eq!(mach::mach_port_insert_right(own, name, name, mach::MACH_MSG_TYPE_MAKE_SEND), 0);
+    let mut previous = 0;
+    // SAFETY: `previous` is valid for one write.
+    let code = unsafe {
+        mach::mach_port_request_notification(
+            own,
+            name,
+            mach::MACH_NOTIFY_DEAD_NAME,
+            0,
+            notify.name(),
+            mach::MACH_MSG_TYPE_MOVE_SEND_ONCE,
+            &mut previous,
+        )
+    };
+    assert_eq!((code, previous), (0, 0));
+    std::mem::forget(notify); // it has moved
+    assert_eq!(mach::mach_port_mod_refs(own, name, mach::MACH_PORT_RIGHT_RECEIVE, -1), 0);
+}
+
+#[test]
+fn a_death_that_another_process_asked_about_costs_no_right_here() {
+    let (service, second) = Second::start::<Asks>("foretelling");
+    let told = ReceiveRight::<()>::new().unwrap();
+    // A name that the other process does not have: all before it are taken.
+    let ports: Vec<_> = (0..200).map(|_| ReceiveRight::<u32>::new().unwrap()).collect();
+    let victim = ports.last().unwrap().make_send().unwrap();
+    let to = receive(&service, |received| received.decode::<Asks>().unwrap());
+    send(&to, &(victim.name(), told.make_send_once().unwrap()));
+    receive(&told, |received| match received.notification() {
+        Some(Notification::DeadName { name }) => assert_eq!(name, victim.name()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(send_refs(victim.name()), 1);
     second.ends_well();
 }

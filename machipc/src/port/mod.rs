@@ -30,6 +30,7 @@ pub mod inheritance;
 mod buffer;
 mod code;
 mod deadline;
+mod deaths;
 mod descriptor;
 mod error;
 mod notification;

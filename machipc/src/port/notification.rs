@@ -4,6 +4,9 @@ use super::ReceiveRight;
 
 /// What the kernel tells about a right, in a message that [`Received::notification`](super::Received::notification) has
 /// found authentic: any process can send messages with the same ids.
+///
+/// It is the kernel's word, but who asked for it may be another process that has a send-once right to this port, and then it speaks of that
+/// process's names. So take it for a reason to look at the right in question.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Notification {
@@ -29,7 +32,8 @@ pub enum Notification {
     /// A port died.
     DeadName {
         /// The name that the right to it had and, while anybody holds it, still has. The reference that a dead-name
-        /// notification adds to it is released with the message.
+        /// notification adds to it is released with the message, if [`notify_dead_name`](super::SendRight::notify_dead_name) or another
+        /// method of this module's has asked for it.
         name: u32,
     },
 }

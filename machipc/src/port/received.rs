@@ -12,8 +12,8 @@ use crate::message::{
 use super::descriptor::{self, Descriptor};
 use super::send_right::{kind_name, release};
 use super::{
-    Deadline, MachError, MessageBuffer, Notification, ReceiveRight, ReplyRight, Sender, receive_right,
-    row::Row, sys,
+    Deadline, MachError, MessageBuffer, Notification, ReceiveRight, ReplyRight, Sender, deaths,
+    receive_right, row::Row, sys,
 };
 
 /// A message that was received. It owns everything that came with it: each right, each region of memory, the reply right.
@@ -22,7 +22,7 @@ use super::{
 ///
 /// Everything the sender controls is compared before it is believed: the prefix, the fingerprint, the payload's length, and
 /// of each descriptor its kind, its disposition and its place in the order. Memory that arrived is a private snapshot, so
-/// nothing changes after it was checked.
+/// nothing changes after it was checked; but for a loan of a sender that was [trusted](super::Trust) not to.
 pub struct Received<'b> {
     /// The header and the descriptors, as they arrived. What is taken out is zeroed in place.
     head: RefCell<&'b mut [u8]>,
@@ -381,8 +381,7 @@ impl Drop for Received<'_> {
             release(name);
         }
         if self.id == mach::MACH_NOTIFY_DEAD_NAME && self.sender.is_kernel() {
-            // The notification came with a reference of the dead name.
-            release(descriptor::word(self.rest, NOTIFICATION_VALUE).unwrap_or(mach::MACH_PORT_NULL));
+            deaths::release(descriptor::word(self.rest, NOTIFICATION_VALUE).unwrap_or(mach::MACH_PORT_NULL));
         }
         self.walk(|_, descriptor, _| destroy(descriptor));
     }

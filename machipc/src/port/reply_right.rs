@@ -8,7 +8,7 @@ use crate::message::{
 };
 
 use super::send_right::{is_dead, kind_name, release};
-use super::{MachError, ReceiveRight, SendOnceRight, sys};
+use super::{MachError, ReceiveRight, SendOnceRight, deaths};
 
 /// The right that came in a message's header to answer it, whatever kind the sender chose.
 ///
@@ -42,8 +42,7 @@ impl ReplyRight {
     /// # Errors
     /// `KERN_INVALID_ARGUMENT` if the right is dead already; a send-once notification then comes to `notify`.
     pub fn notify_dead_name<N>(&self, notify: &ReceiveRight<N>) -> Result<(), MachError> {
-        let disposition = mach::MACH_MSG_TYPE_MAKE_SEND_ONCE;
-        sys::request_notification(self.name(), mach::MACH_NOTIFY_DEAD_NAME, 0, notify.name(), disposition)
+        deaths::ask(self.name(), mach::MACH_NOTIFY_DEAD_NAME, 0, notify.name())
             .map(|previous| drop(SendOnceRight::from_previous(previous)))
     }
 

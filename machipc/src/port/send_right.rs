@@ -9,7 +9,7 @@ use crate::message::{
     RightKind, Schema,
 };
 
-use super::{MachError, ReceiveRight, SendOnceRight, Trust, sys};
+use super::{MachError, ReceiveRight, SendOnceRight, Trust, deaths, sys};
 
 /// The right to send messages of type `M` to a port.
 ///
@@ -81,8 +81,7 @@ impl<M> SendRight<M> {
         &self,
         notify: &ReceiveRight<N>,
     ) -> Result<Option<SendOnceRight<()>>, MachError> {
-        let disposition = mach::MACH_MSG_TYPE_MAKE_SEND_ONCE;
-        sys::request_notification(self.name(), mach::MACH_NOTIFY_DEAD_NAME, 0, notify.name(), disposition)
+        deaths::ask(self.name(), mach::MACH_NOTIFY_DEAD_NAME, 0, notify.name())
             .map(SendOnceRight::from_previous)
     }
 
@@ -108,9 +107,7 @@ impl<M> SendRight<M> {
         &self,
         notify: &ReceiveRight<N>,
     ) -> Result<Option<SendOnceRight<()>>, MachError> {
-        let disposition = mach::MACH_MSG_TYPE_MAKE_SEND_ONCE;
-        let variant = mach::MACH_NOTIFY_SEND_POSSIBLE;
-        sys::request_notification(self.name(), variant, 1, notify.name(), disposition)
+        deaths::ask(self.name(), mach::MACH_NOTIFY_SEND_POSSIBLE, 1, notify.name())
             .map(SendOnceRight::from_previous)
     }
 
