@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use endurance_support::*;
 use machipc::mach::{self, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_port_name_t};
-use machipc::port::{MessageBuffer, ReceiveRight, Waiting, bootstrap};
+use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight, Waiting, bootstrap};
 use machipc::{Context, Host, OolBuffer};
 
 /// Not a test of its own: the other processes.
@@ -47,8 +47,43 @@ fn part() {
             }
         }
         "open" => tell(&descriptors().join("|")),
+        "confined" => without_memory(),
         other => panic!("no role {other}"),
     }
+}
+
+// ---- Memory
+
+/// In a process of its own, for the limit holds for all of it.
+fn without_memory() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let port = ReceiveRight::<&[u8]>::new().expect("a port");
+    let (right, large) = (port.make_send_once().expect("a right"), vec![7_u8; 64 << 20]);
+    let bytes = large.as_slice();
+    let mut buffer = MessageBuffer::new();
+    let mut attempt = || {
+        let message = Outgoing::message(&mut buffer, &bytes).expect("bytes");
+        message.move_send_once(&right).send(Deadline::now())
+    };
+    let before = getrlimit(Resource::As);
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("own size");
+    let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number");
+    let little = Rlimit { current: Some(pages * 4096 + (8 << 20)), maximum: before.maximum };
+    setrlimit(Resource::As, little).expect("a lower limit");
+    let failed = attempt().expect_err("there is no memory");
+    setrlimit(Resource::As, before).expect("the limit of before");
+    assert_eq!(failed.code() & !0x3c00, mach::MACH_SEND_NO_BUFFER, "{failed}");
+    assert_ne!(right.name(), 0, "the right is back");
+    attempt().expect("there is memory");
+    let received = port.receive(&mut buffer, Deadline::now()).expect("the message");
+    assert_eq!(received.decode::<&[u8]>().expect("bytes"), large);
+    tell("whole");
+}
+
+#[test]
+fn a_message_for_which_there_is_no_memory_keeps_its_rights() {
+    let mut other = Second::start("part", "confined");
+    assert_eq!(other.told(), "whole");
 }
 
 // ---- Descriptors

@@ -2,8 +2,7 @@
 //! several, of which the largest are nobody's to copy before they are sent.
 
 use super::{
-    KERN_SUCCESS, MACH_MSG_SUCCESS, MACH_MSG_VM_KERNEL, MACH_PORT_NULL, MACH_SEND_INVALID_MEMORY,
-    MACH_SEND_MSG,
+    KERN_SUCCESS, MACH_MSG_SUCCESS, MACH_PORT_NULL, MACH_SEND_MSG, MACH_SEND_NO_BUFFER, MACH_SEND_TOO_LARGE,
 };
 use super::{
     VM_FLAGS_ANYWHERE, imp, mach_msg, mach_msg_header_t, mach_msg_ool_descriptor_t, mach_msg_option_t,
@@ -17,8 +16,9 @@ use super::{
 /// memory first, which moves to the receiver.
 ///
 /// # Errors
-/// Those of [`mach_msg`](fn@mach_msg); `MACH_SEND_INVALID_MEMORY` with `MACH_MSG_VM_KERNEL` when there is no memory to gather the parts in. Memory
-/// that the descriptor names after a failure is the caller's to free.
+/// Those of [`mach_msg`](fn@mach_msg). `MACH_SEND_NO_BUFFER` when there is no memory to gather the parts in and `MACH_SEND_TOO_LARGE` when they
+/// have 4 GiB or more: then nothing was looked at, and all rights in the message are the caller's still. Memory that the descriptor names
+/// after a failure is the caller's to free.
 ///
 /// # Safety
 /// As [`mach_msg`](fn@mach_msg) for a send. `at` is a multiple of 4, and a descriptor of memory ends in the message from there on.
@@ -31,12 +31,15 @@ pub unsafe fn mach_msg_send_gathered(
     parts: &[&[u8]],
 ) -> mach_msg_return_t {
     let total: usize = parts.iter().map(|part| part.len()).sum();
-    let Ok(len) = u32::try_from(total) else { return MACH_SEND_INVALID_MEMORY };
     let place = message.wrapping_byte_add(at as usize).cast::<mach_msg_ool_descriptor_t>();
     // SAFETY: a descriptor is there, by the caller's word.
     let mut descriptor = unsafe { place.read_unaligned() };
-    (descriptor.address, descriptor.size) = (0, len);
+    (descriptor.address, descriptor.size, descriptor.deallocate) = (0, 0, 0);
     // SAFETY: as above; the message is writable.
+    unsafe { place.write_unaligned(descriptor) };
+    let Ok(len) = u32::try_from(total) else { return MACH_SEND_TOO_LARGE };
+    descriptor.size = len;
+    // SAFETY: as above.
     unsafe { place.write_unaligned(descriptor) };
     // SAFETY: the caller's duties are the backend's.
     if let Some(code) = unsafe { imp::send_gathered(message, option, size, timeout, parts) } {
@@ -55,7 +58,7 @@ pub unsafe fn mach_msg_send_gathered(
             descriptor.size = 0;
             // SAFETY: as above.
             unsafe { place.write_unaligned(descriptor) };
-            return MACH_SEND_INVALID_MEMORY | MACH_MSG_VM_KERNEL;
+            return MACH_SEND_NO_BUFFER;
         }
     }
     let mut to = core::ptr::with_exposed_provenance_mut::<u8>(address);
