@@ -456,15 +456,14 @@ mod tests {
         let is_open = || task().with_lanes(|kernel| kernel.lane_to(port).is_some());
         assert_eq!(queued(), 0);
         let count = OPENED_AFTER + 10;
-        (0..count).for_each(|number| send(port, number));
-        assert!(is_open());
-        // The first receive finds out whether the memory can be written, on the general way.
-        assert_eq!(receive(port), 0);
-        (1..count).for_each(|number| assert_eq!(receive(port), number));
-        (0..count).for_each(|number| send(port, number));
-        assert!(is_open());
-        (0..count).for_each(|number| assert_eq!(receive(port), number));
-        assert!(is_open());
+        // The janitor closes lanes, too, now and then; and the first receive finds out whether memory can be written, on the general way.
+        let stays_open = || {
+            (0..count).for_each(|number| send(port, number));
+            let opened = is_open();
+            (0..count).for_each(|number| assert_eq!(receive(port), number));
+            opened && is_open()
+        };
+        assert!((0..1000).any(|_| stays_open()));
         (0..10).for_each(|number| send(port, number));
         assert_eq!(queued(), 10);
         assert!(!is_open());
