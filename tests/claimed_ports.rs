@@ -3,7 +3,6 @@
 #![cfg(target_os = "linux")]
 
 mod endurance_support;
-#[allow(dead_code)] // of use to others
 mod hostile_support;
 
 use std::os::fd::OwnedFd;

@@ -193,7 +193,7 @@ fn record(directory: &Path) -> Vec<u8> {
     let listener = socket();
     rustix::net::bind(&listener, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
     rustix::net::listen(&listener, 4).unwrap();
-    let _client = Other::start("client", directory, name);
+    let client = Other::start("client", directory, name);
     let link = rustix::net::accept(&listener).unwrap();
     let (_, memory) = receive(&link).unwrap();
     let ring = Ring::map(memory.unwrap());
@@ -205,6 +205,8 @@ fn record(directory: &Path) -> Vec<u8> {
         let whole = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len) as usize + 8);
         if whole.is_some_and(|whole| whole > 8 && bytes.len() >= whole) {
             std::fs::remove_file(path).unwrap();
+            // Before the link ends, which it would take for the host's death.
+            drop(client);
             return bytes;
         }
         assert!(started.elapsed() < WATCHDOG, "the client sends nothing");
@@ -337,7 +339,9 @@ impl Enemy {
         for _ in 0..=self.random.below(4) {
             let export = (1 << 31) + self.random.below(3);
             let mut words = vec![export, self.random.field(), self.random.below(8)];
-            words.extend([self.random.below(8), self.random.below(70_000)]);
+            // Send-once rights, which are mostly paid for.
+            let (once, unpaid) = (self.random.below(64), self.random.below(4) == 0);
+            words.extend([self.random.below(8), if unpaid { self.random.below(200_000) } else { once }]);
             words.extend((0..9).map(|_| self.random.field()));
             for _ in 0..2 {
                 // Mostly rights that are there, or none.
@@ -349,6 +353,7 @@ impl Enemy {
                 };
                 words.extend(right);
             }
+            words.extend((0..once).map(|_| 0));
             peer.ring.write(&frame(11, 0, &words));
             if self.random.below(2) == 0 {
                 let to = self.random.below(4) as u8;
@@ -369,6 +374,7 @@ impl Enemy {
         let port = |export: u32, once: u32, destroyed: [u32; 3]| {
             let mut words = vec![export, u32::MAX, 5, 0, once, 1, 2, 3, export, 4, 5, 6, 7, 8, 0, 0, 0];
             words.extend(destroyed);
+            words.extend((0..once).map(|_| 0));
             frame(11, 0, &words)
         };
         let (one, two) = (1 << 31, (1 << 31) + 1);
@@ -672,7 +678,7 @@ impl Enemy {
             peer.ring.write(&frame(13, 0, &[reply, self.random.field()]));
         }
         let port = 1 << 31;
-        let moved: Vec<u32> = [port, u32::MAX, 5, 0, 3].into_iter().chain([1; 9]).chain([0; 6]).collect();
+        let moved: Vec<u32> = [port, u32::MAX, 5, 0, 3].into_iter().chain([1; 9]).chain([0; 6 + 3]).collect();
         peer.ring.write(&frame(11, 0, &moved));
         for _ in 0..=self.random.below(12) {
             let export = if self.random.below(2) == 0 { port } else { self.random.below(4) };
@@ -786,6 +792,8 @@ fn a_host_serves_others_while_peers_break_the_protocol() {
     let path = socket_path(&directory, &name);
     let mut enemy =
         Enemy { path, name, random: Random::new(seed), session, kept: Vec::new(), states: 0, only };
+    // Otherwise nothing of what follows would get further than the first packet.
+    assert!(receive(&enemy.peer().socket).is_some(), "a right hello is answered");
 
     // What comes to be once and stays is there after some states of each kind.
     let warm = u64::from(KINDS) * 10;

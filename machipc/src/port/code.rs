@@ -88,6 +88,6 @@ codes! {
     BOOTSTRAP_UNKNOWN_SERVICE: "start the service, or check the name";
     BOOTSTRAP_SERVICE_ACTIVE: "this process has taken the name already";
     BOOTSTRAP_BAD_COUNT: "";
-    BOOTSTRAP_NO_MEMORY: "the right may be dead";
+    BOOTSTRAP_NO_MEMORY: "the right may be dead, or this process or the service has no descriptor or memory left";
     BOOTSTRAP_NO_CHILDREN: "";
 }

@@ -225,7 +225,7 @@ pub(super) fn is_owned(name: &[u8]) -> bool {
 pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
     let directory = directory(false)?;
     let (path, lock) = paths(&directory, name);
-    let socket = socket(SocketFlags::CLOEXEC).map_err(code_of)?;
+    let socket = connectable(SocketFlags::CLOEXEC)?;
     // Connecting waits only while the backlog is full.
     let patience = Some(CONNECTING);
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, patience).map_err(code_of)?;
@@ -251,20 +251,22 @@ pub(super) fn connect(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
         }
     }
     rustix::io::ioctl_fionbio(&socket, true).map_err(code_of)?;
-    hear_credentials(socket)
+    Ok(socket)
 }
 
 /// `connect` for a name that is declared, without waiting.
 pub(super) fn connect_now(name: &[u8]) -> Result<OwnedFd, kern_return_t> {
     let directory = directory(false)?;
     let (path, _) = paths(&directory, name);
-    let socket = socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).map_err(code_of)?;
+    let socket = connectable(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
     with_address(&directory, &path, |address| rustix::net::connect(&socket, address)).map_err(code_of)?;
-    hear_credentials(socket)
+    Ok(socket)
 }
 
-/// What the system knows of the other end is who listened first: for a declared name a service manager. Who answers each packet tells.
-fn hear_credentials(socket: OwnedFd) -> Result<OwnedFd, kern_return_t> {
+/// A socket to connect to an owner. What the system knows of the other end is who listened first: for a declared name a service manager. Who
+/// answers each packet tells; an answer may be there as soon as the socket is connected.
+fn connectable(flags: SocketFlags) -> Result<OwnedFd, kern_return_t> {
+    let socket = socket(flags).map_err(code_of)?;
     sockopt::set_socket_passcred(&socket, true).map_err(code_of)?;
     Ok(socket)
 }
@@ -274,11 +276,11 @@ pub(super) fn accept(listener: &OwnedFd) -> rustix::io::Result<OwnedFd> {
     rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
 }
 
-/// Closes a connection for which there is no descriptor: whoever connects learns that at once. False where there is none, or no way.
-pub(super) fn turn_away(claim: &Claim) -> bool {
+/// Takes a connection for which there is no descriptor, to be told that and closed. False where there is none, or no way to tell.
+pub(super) fn turn_away(claim: &Claim, tell: impl FnOnce(OwnedFd)) -> bool {
     let mut spare = claim.spare.lock().unwrap_or_else(PoisonError::into_inner);
     let had = spare.take().is_some();
-    let turned = had && accept(&claim.listener).is_ok();
+    let turned = had && accept(&claim.listener).map(tell).is_ok();
     *spare = rustix::io::fcntl_dupfd_cloexec(&claim.listener, 0).ok();
     turned
 }

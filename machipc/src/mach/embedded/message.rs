@@ -102,12 +102,21 @@ pub(super) struct Message {
     /// Everything behind the header: body, descriptors (as the sender wrote them) and inline data.
     pub(super) bytes: Vec<u8>,
     pub(super) sender: Sender,
-    /// Link and export whose credit the message used up, to be returned when it is taken.
-    pub(super) credit: Option<(u32, u32)>,
+    /// What it takes of its port's queue, to be returned when it is taken.
+    pub(super) credit: Option<Credit>,
     /// Something that it carried found no room in this process: the receiver is told (`MACH_RCV_BODY_ERROR`).
     pub(super) incomplete: bool,
     /// What the message takes of what its sender may have here; given back with the message.
     pub(super) _charge: Option<Charge>,
+}
+
+/// Whose share of a queue a message takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credit {
+    /// That of a link's peer, by an export.
+    Of { link: u32, export: u32 },
+    /// That of a peer which has given the right back since, or has gone: it counts for the port (see `link::credit`).
+    Orphaned,
 }
 
 /// Bytes that a peer's message holds in this process, out of what all of that peer's may hold.

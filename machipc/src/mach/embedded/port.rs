@@ -80,6 +80,9 @@ pub(super) struct Port {
     pub(super) reply_port: bool,
     pub(super) queue: VecDeque<Message>,
     pub(super) queue_limit: u32,
+    /// Messages in the queue whose senders' rights are no more, and whether somebody has less credit for that.
+    pub(super) orphans: u32,
+    pub(super) is_short: bool,
     /// Threads blocked in a receive on this port itself.
     pub(super) receivers: VecDeque<WaiterId>,
     pub(super) blocked_senders: VecDeque<BlockedSender>,
@@ -135,6 +138,8 @@ impl Port {
             reply_port: false,
             queue: VecDeque::new(),
             queue_limit: MACH_PORT_QLIMIT_BASIC,
+            orphans: 0,
+            is_short: false,
             receivers: VecDeque::new(),
             blocked_senders: VecDeque::new(),
             sets: Vec::new(),

@@ -11,7 +11,7 @@ use super::kernel::{Doomed, Kernel};
 use super::link::handshake::{self, ASSUMED_CREDIT, First, Hello, Welcome};
 use super::link::{Frame, Handshake, Introduced, Memory, NO_IDENTITY, create_memory};
 use super::message::{Carried, Right};
-use super::poll::Key;
+use super::poll::{JANITOR_PERIOD, Key};
 use super::port::{Home, PortId};
 use super::slab::Slab;
 use super::space::Object;
@@ -135,12 +135,18 @@ impl Task {
         }
         let (memory, ends) = create_memory().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
         let nonce = self.with(|kernel| kernel.links.nonce);
-        handshake::greet(&socket, &nonce, name, &memory, false).map_err(|_| BOOTSTRAP_UNKNOWN_SERVICE)?;
+        match handshake::greet(&socket, &nonce, name, &memory, false) {
+            // An owner that has gone, or has answered already: that it has no room.
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(_) => return Err(BOOTSTRAP_NO_MEMORY),
+        }
         if !wait_for_answer(&socket, name)? {
             return Ok(None);
         }
         let (welcome, peer, introduction) = match handshake::receive_welcome(&socket) {
             Ok(answer) => answer,
+            // There is no room for the right here.
+            Err(Errno::MFILE) => return Err(BOOTSTRAP_NO_MEMORY),
             // The owner has died meanwhile: there may be a service manager behind it.
             Err(_) if !bootstrap::is_owned(name) => return Ok(None),
             Err(_) => return Err(BOOTSTRAP_UNKNOWN_SERVICE),
@@ -193,19 +199,17 @@ impl Task {
     /// Takes the connections that wait at a name's listener.
     pub(super) fn accept(&self, listener: u32) {
         self.with(|kernel| {
+            let nonce = kernel.links.nonce;
+            let refuse = |socket| handshake::refuse(socket, nonce, BOOTSTRAP_NO_MEMORY);
             for _ in 0..ACCEPTED_AT_ONCE {
                 let Some(service) = kernel.services.all.get(listener) else { return };
                 let socket = match bootstrap::accept(&service.claim.listener) {
                     Ok(socket) => socket,
-                    Err(Errno::MFILE | Errno::NFILE) => {
-                        // It would be there for ever and keep the poll from sleeping.
-                        if !bootstrap::turn_away(&service.claim) {
-                            return;
-                        }
-                        continue;
-                    }
                     Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                    Err(_) => return,
+                    Err(Errno::AGAIN) => return,
+                    Err(Errno::MFILE) if bootstrap::turn_away(&service.claim, refuse) => continue,
+                    // It would be there for ever and keep the poll from sleeping.
+                    Err(_) => return kernel.deafen(listener),
                 };
                 // Its hello is mostly there already.
                 if let Some(key) = kernel.await_hello(socket, None) {
@@ -238,11 +242,33 @@ impl Kernel {
         for id in dead {
             if let Some(service) = self.services.all.remove(id) {
                 self.services.by_name.remove(&service.name);
+                self.links.deaf.retain(|&(deaf, _)| deaf != id);
                 // A declared name's socket stays open beside this descriptor.
                 self.forget_socket(&service.claim.listener);
                 self.release(Right::Send(port));
             }
         }
+    }
+
+    /// Nobody can be let in: whoever waits at a listener goes on to, and the poll does not tell of it until the next try.
+    fn deafen(&mut self, listener: u32) {
+        if let Some(service) = self.services.all.get(listener) {
+            self.forget_socket(&service.claim.listener);
+            self.links.deaf.push((listener, Instant::now()));
+            // Whoever sleeps in the poll looks again soon (see `is_stuck`).
+            (self.links.changed, self.links.added) = (true, true);
+        }
+    }
+
+    /// Listens again to whoever waited for room, after a moment.
+    pub(super) fn hear_listeners(&mut self) {
+        let Some(poller) = self.links.poller else { return };
+        let services = &self.services.all;
+        self.links.deaf.retain(|&(listener, since)| {
+            let Some(service) = services.get(listener) else { return false };
+            let key = Key::Listener(listener);
+            since.elapsed() < JANITOR_PERIOD || poller.register(&service.claim.listener, key).is_err()
+        });
     }
 
     /// Silent connections must not keep others out: the process that has most of them loses its oldest.
@@ -279,6 +305,13 @@ impl Kernel {
                 self.welcome(key, hello);
             }
             Ok(Some(First::Elsewhere(socket))) => self.go_elsewhere(key, socket),
+            // Its memory found no descriptor.
+            Err(Errno::MFILE) if handshake.introduced.is_none() => {
+                if let Some(Handshake { socket, .. }) = self.links.handshakes.remove(key) {
+                    self.forget_socket(&socket);
+                    handshake::refuse(socket, self.links.nonce, BOOTSTRAP_NO_MEMORY);
+                }
+            }
             Ok(Some(_)) | Err(_) => self.drop_handshake(key),
         }
     }
@@ -320,6 +353,10 @@ impl Kernel {
             },
         };
         let port = right.port();
+        if (introduced || hello.early) && matches!(right, Right::Send(_)) && !self.may_assume(port) {
+            // It sees the connection end.
+            return self.drop_introduced(Introduced { right, onces });
+        }
         if let Home::Link { link, export } = self.port(port).home
             && !introduced
             && !hello.early

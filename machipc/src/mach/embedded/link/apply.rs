@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::kernel::{Doomed, Kernel};
 use super::super::loans::Loan;
 use super::super::memory::{MemoryError, Region};
-use super::super::message::{Carried, Charge, Item, Message, Right, Sender};
+use super::super::message::{Carried, Charge, Credit, Item, Message, Right, Sender};
 use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
@@ -148,18 +148,21 @@ impl Kernel {
 
     fn apply_release(&mut self, id: u32, export: u32, count: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
-        let Some(Export::Send { port, given, once, .. }) = link.export(export) else { return Err(Breach) };
+        let Some(Export::Send { port, given, once, queued, moving, .. }) = link.export(export) else {
+            return Err(Breach);
+        };
         *given = given.checked_sub(count).ok_or(Breach)?;
         if *given > 0 {
             return Ok(());
         }
-        let (port, once) = (*port, *once);
+        let (port, once, left) = (*port, *once, queued.saturating_sub(*moving));
         link.moved_once -= once;
         link.remove_export(export);
         if link.export_of.get(&port) == Some(&export) {
             link.export_of.remove(&port);
         }
         self.drop_export(port, id, export);
+        self.orphan(port, id, export, left);
         for _ in 0..once {
             self.release(Right::SendOnce(port));
         }
@@ -385,7 +388,7 @@ impl Kernel {
         id: u32,
         export: u32,
         to: u8,
-    ) -> Result<(Right, Option<(u32, u32)>), Breach> {
+    ) -> Result<(Right, Option<Credit>), Breach> {
         if to == TO_ONCE || to == TO_MOVED_ONCE {
             return Ok((self.take_once(id, export)?, None));
         }
@@ -407,7 +410,7 @@ impl Kernel {
             TO_MOVED_QUEUE => *moving = moving.checked_sub(1).ok_or(Breach)?,
             _ => return Err(Breach),
         }
-        Ok((self.copy_send(port), Some((id, export))))
+        Ok((self.copy_send(port), Some(Credit::Of { link: id, export })))
     }
 
     fn take_wire_item(

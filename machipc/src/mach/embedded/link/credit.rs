@@ -1,6 +1,7 @@
 //! Credit: how many messages a peer may send to a port before one of its own has been received.
 //!
-//! Every process that holds a right has credit for as many messages as the port's limit. Mach's limit is for all senders together; here it is
+//! Every process that holds a right has credit for as many messages as the port's limit, less the *orphans*: messages in the queue of those
+//! who held a right and do not any more. So who gives a right back and gets it anew, or connects again and again, gets no further. Mach's limit is for all senders together; here it is
 //! for each process, and a queue holds at most the limit for each process that sends (and no peer more than `HELD_MAX` bytes in all).
 //! Credit out of a budget that all holders share would keep to the letter of it, and was decided against: of the usual limit of 5, more than
 //! five holders would have credit for one message each and could send no second one before the first is received, with a frame and often a
@@ -8,9 +9,12 @@
 //! for holds either way: a sender is slowed to the receiver's pace, and no sender by another one.
 
 use super::super::kernel::Kernel;
-use super::super::message::Message;
+use super::super::message::{Credit, Message};
 use super::super::port::PortId;
 use super::{Export, Frame};
+
+/// Orphans beyond a port's limit, with which those are turned away who do not wait to be given credit.
+const ASSUMED_MAX: u32 = 1024;
 
 impl Kernel {
     /// The peer of an introduction has assumed credit for one message, where the port's limit grants none.
@@ -35,9 +39,67 @@ impl Kernel {
 
     /// A message that used up a peer's credit has left its queue: the credit goes back, in batches.
     pub(in super::super) fn return_credit(&mut self, message: &mut Message) {
-        if let Some((id, export)) = message.credit.take() {
-            self.return_credit_of(id, export, message.destination.port());
+        let port = message.destination.port();
+        match message.credit.take() {
+            Some(Credit::Of { link, export }) => self.return_credit_of(link, export, port),
+            Some(Credit::Orphaned) => {
+                let state = self.port_mut(port);
+                state.orphans -= 1;
+                if state.is_short && state.orphans.is_multiple_of((state.queue_limit / 4).max(1)) {
+                    self.grant_the_rest(port);
+                }
+            }
+            None => {}
         }
+    }
+
+    /// Messages that one who gets a right may have in the queue.
+    pub(super) fn allowance(&self, id: PortId) -> u32 {
+        let port = self.port(id);
+        port.queue_limit.saturating_sub(port.orphans)
+    }
+
+    /// An export is no more: what is left in the queue of its holder's messages, `left` of them, counts for the port from here on.
+    pub(super) fn orphan(&mut self, id: PortId, link: u32, export: u32, left: u32) {
+        if left == 0 {
+            return;
+        }
+        let port = self.port_mut(id);
+        let holder = Some(Credit::Of { link, export });
+        let all = port.queue.iter_mut().chain(port.arriving.iter_mut().flatten());
+        for message in all.filter(|message| message.credit == holder) {
+            message.credit = Some(Credit::Orphaned);
+            port.orphans += 1;
+        }
+    }
+
+    /// There are fewer orphans: those who have less credit for them get more.
+    fn grant_the_rest(&mut self, id: PortId) {
+        let allowance = self.allowance(id);
+        let port = self.port_mut(id);
+        port.is_short = port.orphans > 0;
+        for (link, export) in port.exports.clone() {
+            self.grant_up_to(link, export, allowance);
+        }
+    }
+
+    fn grant_up_to(&mut self, link_id: u32, export: u32, allowance: u32) {
+        let link = self.links.get_mut(link_id);
+        let Some(Export::Send { granted, owed, queued, .. }) = link.and_then(|link| link.export(export))
+        else {
+            return;
+        };
+        let count = allowance.saturating_sub(*granted + *owed + *queued);
+        if count > 0 {
+            *granted += count;
+            self.post(link_id, Frame::Credit { export, count });
+        }
+    }
+
+    /// Whether somebody may get a right who takes credit for granted. Orphans are few beyond the limit, unless somebody comes again and again.
+    pub(in super::super) fn may_assume(&self, id: PortId) -> bool {
+        let port = self.port(id);
+        port.orphans < port.queue_limit + ASSUMED_MAX
     }
 
     pub(super) fn return_credit_of(&mut self, id: u32, export: u32, destination: PortId) {
@@ -70,17 +132,16 @@ impl Kernel {
 
     /// The queue limit has changed: peers that hold send rights get more credit, or are asked for what they have not used.
     pub(in super::super) fn regrant(&mut self, id: PortId) {
-        let limit = self.port(id).queue_limit;
+        let (limit, allowance) = (self.port(id).queue_limit, self.allowance(id));
+        self.port_mut(id).is_short |= allowance < limit;
         for (link_id, export) in self.port(id).exports.clone() {
+            self.grant_up_to(link_id, export, allowance);
             let Some(link) = self.links.get_mut(link_id) else { continue };
             let Some(Export::Send { granted, queued, owed, .. }) = link.export(export) else {
                 continue;
             };
             let out = *granted + *owed + *queued;
-            if limit > out {
-                *granted += limit - out;
-                self.post(link_id, Frame::Credit { export, count: limit - out });
-            } else if out > limit && *granted > 0 {
+            if out > limit && *granted > 0 {
                 let count = (out - limit).min(*granted);
                 self.post(link_id, Frame::Revoke { export, count });
             }

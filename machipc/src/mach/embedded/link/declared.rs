@@ -98,8 +98,10 @@ impl Kernel {
             return;
         };
         if answer.code != BOOTSTRAP_SUCCESS {
-            // Whoever has the name's socket does not serve the name.
-            state.declared = None;
+            if answer.code != BOOTSTRAP_NO_MEMORY {
+                // Whoever has the name's socket does not serve the name.
+                state.declared = None;
+            }
             self.doomed.push(Doomed::Link(id));
             return;
         }

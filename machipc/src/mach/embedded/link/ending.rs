@@ -76,8 +76,9 @@ impl Kernel {
         let mut exports = link.exports;
         for (number, export) in exports.drain().into_iter().chain(link.assigned) {
             match export {
-                Export::Send { port, once, .. } => {
+                Export::Send { port, once, queued, moving, .. } => {
                     self.drop_export(port, id, number);
+                    self.orphan(port, id, number, queued.saturating_sub(moving));
                     for _ in 0..once {
                         self.release(Right::SendOnce(port));
                     }

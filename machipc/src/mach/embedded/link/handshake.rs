@@ -6,7 +6,7 @@ use rustix::net::UCred;
 
 use super::super::message::Sender;
 use super::frame::Reader;
-use super::identity::Identity;
+use super::identity::{Identity, NO_IDENTITY};
 use super::socket;
 use crate::mach::{MACH_PORT_QLIMIT_BASIC, audit_token_t, kern_return_t, security_token_t};
 
@@ -189,12 +189,25 @@ pub(in super::super) fn send_welcome(
     }
 }
 
+/// Tells whoever connected by itself that there is no room for it. What it said so far is taken: left unread it would be an error there.
+pub(in super::super) fn refuse(socket: OwnedFd, nonce: Nonce, code: kern_return_t) {
+    let _ = socket::receive(&socket, &mut [0; PACKET_MAX]);
+    let (existing, export, credits, identity) = (0, 0, 0, NO_IDENTITY);
+    let welcome = Welcome { nonce, code, existing, export, credits, identity, declared: false };
+    let _ = send_welcome(&socket, &welcome, None);
+}
+
 /// Receives the answer to a hello; the socket is readable. Also tells who sent it, and gives the socket of an introduction.
 pub(in super::super) fn receive_welcome(
     socket: &OwnedFd,
 ) -> rustix::io::Result<(Welcome, Sender, Option<OwnedFd>)> {
     let mut bytes = [0; PACKET_MAX];
-    let mut packet = socket::receive(socket, &mut bytes)?.ok_or(rustix::io::Errno::PIPE)?;
+    let packet = match socket::receive(socket, &mut bytes) {
+        // The peer closed it with the hello unread. What it had sent before comes after that error.
+        Err(rustix::io::Errno::CONNRESET) => socket::receive(socket, &mut bytes),
+        received => received,
+    };
+    let mut packet = packet?.ok_or(rustix::io::Errno::PIPE)?;
     if packet.fds_lost {
         return Err(rustix::io::Errno::MFILE);
     }

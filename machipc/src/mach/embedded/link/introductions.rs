@@ -58,7 +58,7 @@ impl Kernel {
     }
 
     /// Whoever was introduced will not come.
-    pub(super) fn drop_introduced(&mut self, Introduced { right, onces }: Introduced) {
+    pub(in super::super) fn drop_introduced(&mut self, Introduced { right, onces }: Introduced) {
         let port = right.port();
         for _ in 0..onces {
             self.release(Right::SendOnce(port));

@@ -615,6 +615,7 @@ impl Kernel {
             }
         }
         self.redirect_the_rest();
+        self.hear_listeners();
     }
 
     fn drain_link(&mut self, id: u32) -> bool {
@@ -627,7 +628,7 @@ impl Kernel {
         }
         let Some(link) = self.links.get_mut(id) else { return true };
         let any = link.rx.position() != start || link.broken;
-        if any {
+        if any && link.pause.is_none() {
             // The bell for this may have been read along with descriptors, and with it what would have had the link watched.
             self.links.activate(id);
         }

@@ -20,6 +20,10 @@ use super::frame::{self, ASSIGNED, HEAD, MOVE, NO_EXPORT, Reader, TO_MOVED_ONCE,
 use super::{Breach, Export, Frame, Halt, Identity, Incoming, RIGHTS_MAX};
 use crate::mach::MACH_PORT_QLIMIT_MAX;
 
+/// Bytes in a move for each send-once right that the former owner keeps. Each may become a message here: what comes to be here is no more
+/// than a multiple of what was sent.
+const ONCE_PAID: usize = 4;
+
 /// What remains to be done for a message whose ports move.
 enum Step {
     Announce(PortId),
@@ -85,6 +89,7 @@ impl Kernel {
         for request in requests {
             body.extend_from_slice(&request.encode());
         }
+        body.resize(body.len() + ONCE_PAID * state.send_once_rights as usize, 0);
         (state.home, state.imported) = (Home::Link { link: id, export }, 1);
         if let WireRight::MineOnce { export: notify } = requests[1] {
             state.escrow = Some(Escrow { notify, messages: VecDeque::new() });
@@ -159,6 +164,9 @@ impl Kernel {
         let (export, held, limit, queued, once) = (word()?, word()?, word()?, word()?, word()?);
         let identity: Identity = reader.take(36).and_then(|bytes| bytes.try_into().ok()).ok_or(Breach)?;
         let requests = [reader.right().ok_or(Breach)?, reader.right().ok_or(Breach)?];
+        if reader.rest().len() != ONCE_PAID * once as usize {
+            return Err(Breach);
+        }
         let link = self.links.get_mut(id).ok_or(Breach)?;
         // The id of a receive right that has yet to come is taken, too, although its former owner may have let go of the port.
         let taken = link.assigned.contains_key(&export)

@@ -42,16 +42,25 @@ impl Kernel {
             return false;
         };
         let now = Instant::now();
-        if let Some(pause) = self.links.get_mut(id).and_then(|link| link.pause.take())
+        let paused = self.links.get_mut(id).and_then(|link| link.pause.take());
+        if let Some(pause) = &paused
             && let Some(awaited) = self.links.get_mut(pause.awaited)
         {
             awaited.patience = awaited.patience.saturating_sub(now - pause.since);
         }
-        let Some(awaited) = self.about_to_tell(&identity, id) else { return false };
+        let Some(awaited) = self.about_to_tell(&identity, id) else {
+            if paused.is_some() {
+                self.links.activate(id);
+            }
+            return false;
+        };
         let Some(link) = self.links.get_mut(id) else { return false };
         let head = frame::head(body.len(), kind, 0);
         link.partial = Some(Partial { head, headed: HEAD, body: core::mem::take(body) });
         link.pause = Some(Pause { since: now, awaited });
+        // What stands behind the frame would keep whoever watches from sleeping.
+        link.active = false;
+        self.links.watched.retain(|&watched| watched != id);
         // Whoever sleeps in the poll looks again soon (see `is_stuck`).
         (self.links.changed, self.links.added) = (true, true);
         true

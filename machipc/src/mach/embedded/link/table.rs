@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use std::time::Instant;
+
 use super::super::barrier;
 use super::super::is_same_process;
 use super::super::message::Sender;
@@ -41,6 +43,8 @@ pub(in super::super) struct Links {
     /// Which link is looked at first by a receiver on the short way, and how many messages such have taken.
     pub(super) turn: usize,
     pub(super) taken: u32,
+    /// Listeners at which somebody waits for whom there is no room, and since when: they are not polled for a moment.
+    pub(in super::super) deaf: Vec<(u32, Instant)>,
     /// Threads that wait for a link to move on.
     pub(super) awaiting: Vec<WaiterId>,
     /// Ports whose holders have yet to be told where it is: there was no room for descriptors.
@@ -64,6 +68,7 @@ impl Links {
             added: false,
             turn: 0,
             taken: 0,
+            deaf: Vec::new(),
             awaiting: Vec::new(),
             unredirected: Vec::new(),
         }
@@ -217,6 +222,7 @@ impl Links {
             .filter_map(|(_, link)| link.as_ref())
             .any(|link| !link.waiting.is_empty() || !link.stalled.is_empty() || link.pause.is_some())
             || !self.unredirected.is_empty()
+            || !self.deaf.is_empty()
     }
 
     /// Makes a link's input visible by its bell again. Returns false when there is some already.

@@ -250,7 +250,7 @@ impl Kernel {
 
     /// Gives the peer one more transfer of a send right to a local port. The right in hand becomes the export's, or is one too many.
     fn export_send(&mut self, id: u32, port: PortId) -> WireRight {
-        let limit = self.port(port).queue_limit;
+        let granted = self.allowance(port);
         let Some(link) = self.links.get_mut(id) else {
             self.doomed.push(Doomed::Right(Right::Send(port)));
             return WireRight::Dead;
@@ -267,7 +267,7 @@ impl Kernel {
         let export = link.exports.insert(Export::Send {
             port,
             given: 1,
-            granted: limit,
+            granted,
             queued: 0,
             owed: 0,
             once: 0,
@@ -275,13 +275,15 @@ impl Kernel {
             halt: Halt::No,
         });
         link.export_of.insert(port, export);
-        self.port_mut(port).exports.push((id, export));
+        let state = self.port_mut(port);
+        state.exports.push((id, export));
+        state.is_short |= granted < state.queue_limit;
         self.redirect_later(port);
         let identity = self.identity_of(port);
         if identity != NO_IDENTITY {
             self.post(id, Frame::Identity { export, identity });
         }
-        WireRight::MineSend { export, credits: limit }
+        WireRight::MineSend { export, credits: granted }
     }
 
     /// Has somebody brought over who gets a right to a port of another process, once the frame that gives it is out.
