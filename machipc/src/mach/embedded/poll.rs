@@ -549,7 +549,14 @@ impl Task {
             next.map(|waiter| waiter.parker.clone())
         });
         if let Some(next) = next {
-            next.promote();
+            let _ = next.promote();
+        }
+    }
+
+    /// For a thread that no longer waits: if it was promoted at the last moment, when it had given up its wait, somebody else leads instead.
+    pub(super) fn hand_promotion_on(&self, parker: &Parker) {
+        if parker.take_promotion() {
+            self.hand_lead_on(None);
         }
     }
 

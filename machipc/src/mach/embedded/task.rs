@@ -209,10 +209,13 @@ impl Task {
                 if kernel.wakes.is_empty() { Vec::new() } else { core::mem::take(&mut kernel.wakes) };
             drop(kernel);
             let bell = self.poller().map(Poller::bell);
+            let mut leaderless = first.wake(bell);
             for parker in others {
-                parker.wake(bell);
+                leaderless |= parker.wake(bell);
             }
-            first.wake(bell);
+            if leaderless {
+                self.hand_lead_on(None);
+            }
         }
         result
     }
@@ -326,6 +329,7 @@ impl Task {
             let Some(waiter) = waiter else { return };
             let woken = self.sleep(&parker, deadline, interruptible);
             self.with(|kernel| kernel.end_wait_for_progress(waiter));
+            self.hand_promotion_on(&parker);
             parker.reset();
             if woken != Woken::Notified {
                 return;
@@ -429,6 +433,7 @@ impl Task {
             }
             unsent.map(|unsent| send_back(kernel, unsent, message as usize, code))
         });
+        self.hand_promotion_on(parker);
         match back {
             Some(Sent::Moving(message, reserved)) => {
                 let interruptible = option & MACH_SEND_INTERRUPT != 0;
@@ -496,10 +501,12 @@ impl Task {
                         woken => break woken,
                     }
                 };
-                self.with(|kernel| {
+                let ended = self.with(|kernel| {
                     end_receive(kernel, waiter, woken)
                         .map_message(|taken| kernel.copy_out(taken, option, room, buffer as usize))
-                })
+                });
+                self.hand_promotion_on(&parker);
+                ended
             }
             result => result,
         };

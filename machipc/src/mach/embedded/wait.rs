@@ -123,6 +123,16 @@ pub(super) struct Parker<F: Futex = AtomicU32> {
     state: F,
 }
 
+/// What is left to do for a thread that was notified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nothing,
+    /// It polls, and is woken by a bell.
+    Bell,
+    /// It was promoted and goes its way instead: somebody else has to lead.
+    Leader,
+}
+
 /// How a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
@@ -146,13 +156,15 @@ impl Parker {
         parker
     }
 
-    /// Wakes the thread; `bell` is what wakes it from a poll.
-    pub(super) fn wake(&self, bell: Option<&OwnedFd>) {
-        if self.notify()
+    /// Wakes the thread; `bell` is what wakes it from a poll. Returns whether it was to lead and will not: somebody else has to.
+    pub(super) fn wake(&self, bell: Option<&OwnedFd>) -> bool {
+        let needs = self.notify();
+        if needs == Needs::Bell
             && let Some(bell) = bell
         {
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
         }
+        needs == Needs::Leader
     }
 }
 
@@ -167,31 +179,37 @@ impl<F: Futex> Parker<F> {
     }
 
     /// Wakes the thread to lead, unless something it waited for has come, or it polls or has parked and so leads already.
-    pub(super) fn promote(&self) {
+    /// Returns whether it is to lead now that was not.
+    pub(super) fn promote(&self) -> bool {
         loop {
             match self.state.load(Ordering::Relaxed) {
-                AWAKE if self.state.replace(AWAKE, PROMOTED, Ordering::AcqRel) => return,
-                ASLEEP if self.state.replace(ASLEEP, PROMOTED, Ordering::AcqRel) => return self.state.wake(),
+                AWAKE if self.state.replace(AWAKE, PROMOTED, Ordering::AcqRel) => return true,
+                ASLEEP if self.state.replace(ASLEEP, PROMOTED, Ordering::AcqRel) => {
+                    self.state.wake();
+                    return true;
+                }
                 AWAKE | ASLEEP => {}
-                _ => return,
+                _ => return false,
             }
         }
     }
 
-    /// Whether the thread was woken only to lead.
+    /// Whether the thread was to lead, which takes that back: it leads now, or somebody else has to.
     pub(super) fn take_promotion(&self) -> bool {
         self.state.replace(PROMOTED, AWAKE, Ordering::AcqRel)
     }
 
-    /// `wake`, but for a bell. Returns whether the thread needs one.
-    pub(super) fn notify(&self) -> bool {
+    /// `wake`, but for what that needs besides.
+    pub(super) fn notify(&self) -> Needs {
         // Release meets the sleeper's Acquire: it sees what it is woken for.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             ASLEEP | PARKED => {
                 self.state.wake();
-                false
+                Needs::Nothing
             }
-            before => before == POLLING,
+            POLLING => Needs::Bell,
+            PROMOTED => Needs::Leader,
+            _ => Needs::Nothing,
         }
     }
 

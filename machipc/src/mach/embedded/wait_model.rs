@@ -5,7 +5,7 @@ use loom::sync::{Arc, Condvar, Mutex};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::wait::{Futex, Parker, Woken};
+use super::wait::{Futex, Needs, Parker, Woken};
 
 /// How often a thread may lose its turn where it could have gone on. Without a bound the tests take hours.
 const PREEMPTIONS: usize = 3;
@@ -63,7 +63,7 @@ fn spawn(parker: &Arc<Parker<Model>>, f: impl Fn(&Parker<Model>) + 'static) -> l
 }
 
 fn wake(parker: &Parker<Model>) {
-    assert!(!parker.notify(), "nobody polls");
+    assert_ne!(parker.notify(), Needs::Bell, "nobody polls");
 }
 
 #[test]
@@ -99,7 +99,12 @@ fn loom_a_sleeper_sees_what_it_is_woken_for() {
 fn loom_a_promotion_does_not_hide_a_notification() {
     explore(|| {
         let parker = Arc::<Parker<Model>>::default();
-        let others = [spawn(&parker, wake), spawn(&parker, Parker::promote)];
+        let others = [
+            spawn(&parker, wake),
+            spawn(&parker, |parker| {
+                let _ = parker.promote();
+            }),
+        ];
         loop {
             assert_eq!(parker.sleep(None), Woken::Notified);
             if !parker.take_promotion() {
@@ -115,7 +120,9 @@ fn loom_a_promotion_does_not_hide_a_notification() {
 fn loom_a_promotion_wakes() {
     explore(|| {
         let parker = Arc::<Parker<Model>>::default();
-        let other = spawn(&parker, Parker::promote);
+        let other = spawn(&parker, |parker| {
+            let _ = parker.promote();
+        });
         assert_eq!(parker.sleep(None), Woken::Notified);
         assert!(parker.take_promotion());
         other.join().unwrap();
@@ -145,7 +152,7 @@ fn loom_a_poller_hears_its_bell() {
         let bell = Arc::new((Mutex::new(false), Condvar::new()));
         let rung = bell.clone();
         let other = spawn(&parker, move |parker| {
-            if parker.notify() {
+            if parker.notify() == Needs::Bell {
                 *rung.0.lock().unwrap() = true;
                 rung.1.notify_one();
             }
@@ -160,5 +167,27 @@ fn loom_a_poller_hears_its_bell() {
         }
         assert!(parker.is_notified());
         other.join().unwrap();
+    });
+}
+
+/// A thread that was promoted leads, or whoever notifies it meanwhile sees that somebody else has to.
+#[test]
+fn loom_a_promotion_is_not_lost() {
+    explore(|| {
+        let parker = Arc::<Parker<Model>>::default();
+        let (promoted, found) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (counts, sees) = (promoted.clone(), found.clone());
+        let promoter = spawn(&parker, move |parker| {
+            counts.store(parker.promote().into(), Ordering::Relaxed);
+        });
+        let notifier = spawn(&parker, move |parker| {
+            sees.fetch_add((parker.notify() == Needs::Leader).into(), Ordering::Relaxed);
+        });
+        while parker.sleep(None) == Woken::Notified && parker.take_promotion() {
+            found.fetch_add(1, Ordering::Relaxed);
+        }
+        promoter.join().unwrap();
+        notifier.join().unwrap();
+        assert_eq!(found.load(Ordering::Relaxed), promoted.load(Ordering::Relaxed));
     });
 }
