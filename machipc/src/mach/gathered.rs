@@ -1,6 +1,8 @@
 //! Memory that is gathered while it is sent. Not a call of Mach's: a descriptor names one range of memory, and what a message carries may lie in
 //! several, of which the largest are nobody's to copy before they are sent.
 
+use std::time::Instant;
+
 use super::{
     KERN_SUCCESS, MACH_MSG_SUCCESS, MACH_PORT_NULL, MACH_SEND_MSG, MACH_SEND_NO_BUFFER, MACH_SEND_TOO_LARGE,
 };
@@ -41,6 +43,7 @@ pub unsafe fn mach_msg_send_gathered(
     descriptor.size = len;
     // SAFETY: as above.
     unsafe { place.write_unaligned(descriptor) };
+    let began = Instant::now();
     // SAFETY: the caller's duties are the backend's.
     if let Some(code) = unsafe { imp::send_gathered(message, option, size, timeout, parts) } {
         if code != MACH_MSG_SUCCESS {
@@ -50,6 +53,8 @@ pub unsafe fn mach_msg_send_gathered(
         }
         return code;
     }
+    // It may have waited for room in vain.
+    let timeout = timeout.saturating_sub(began.elapsed().as_millis().try_into().unwrap_or(u32::MAX));
     let mut address = 0;
     if total > 0 {
         // SAFETY: `address` is valid for a read and a write; the range is not fixed.

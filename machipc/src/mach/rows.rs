@@ -2,7 +2,7 @@
 //! other means, and saves what lies between two messages where the system has a way to.
 //!
 //! A *row* is messages that lie one behind the other, each at a multiple of [`ROW_ALIGN`] bytes from the row's start. `msgh_size` tells each
-//! one's length, and what lies between a message's end and the next one's start is zero.
+//! one's length. What lies between a message's end and the next one's start means nothing; it is zero in a row that is sent.
 
 use super::{MACH_MSG_SUCCESS, MACH_PORT_NULL, MACH_SEND_MSG, mach_msg, mach_msg_timeout_t};
 use super::{
