@@ -1,16 +1,18 @@
 //! Calls that do not block, between processes, and what becomes of them when one of the processes is killed.
 
-#[path = "typed_support/mod.rs"]
+mod port_support;
 mod typed_support;
 
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Mutex, mpsc};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures::executor::block_on;
 use futures::future::join_all;
-use machipc::{AsyncClient, Context, Error, Host, PendingReply, Reply};
+use machipc::{AsyncClient, Error, Host, PendingReply, Reply};
 use typed_support::process::{Peer, role};
 use typed_support::{WATCHDOG, unique, until};
 
@@ -56,7 +58,7 @@ fn peer() {
 
 fn serve(name: &str) -> Host<Desk<'static>> {
     let held = Mutex::new(Vec::new());
-    let handle = move |message: Desk<'_>, _: &Context| {
+    let handle = move |message: Desk<'_>, _: &machipc::Context| {
         let mut held = held.lock().unwrap();
         match message {
             Desk::Echo { text, reply } => reply.send(text.to_owned()).unwrap(),
@@ -93,6 +95,50 @@ fn each_kind_of_client_talks_to_another_process() {
     let blocking = DeskClient::from_client(desk.client().client().clone());
     assert_eq!(blocking.echo(&text).unwrap(), text);
     assert_eq!(block_on(DeskAsyncClient::from(blocking).echo("again")).unwrap(), "again");
+}
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Wakes(AtomicU32);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn who_waits_for_a_host_is_woken_when_it_appears_and_not_before() {
+    let name = unique("late");
+    let wakes = Arc::<Wakes>::default();
+    let waker = Waker::from(wakes.clone());
+    let mut connects = pin!(AsyncClient::<Desk>::connect_to_timeout(&name, WATCHDOG));
+    assert!(connects.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    // Where the system does not tell of every name, it is looked up now and then.
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(wakes.0.load(Ordering::SeqCst) == 0 || cfg!(target_vendor = "apple"));
+    let _host = Peer::start("host", &[&name]);
+    until("the task is woken", || wakes.0.load(Ordering::SeqCst) > 0);
+    let desk = DeskAsyncClient::from_client(block_on(connects).unwrap());
+    assert_eq!(block_on(desk.echo("late")).unwrap(), "late");
+}
+
+#[test]
+fn to_wait_for_a_host_has_an_end_and_leaves_nothing() {
+    let name = unique("never");
+    let wait = |timeout| AsyncClient::<Desk>::connect_to_timeout(&name, timeout);
+    let give_up = || {
+        let error = block_on(wait(Duration::from_millis(20))).unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{error}");
+        let mut dropped = Box::pin(wait(WATCHDOG));
+        assert!(dropped.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    };
+    // What the driver keeps for later.
+    give_up();
+    let before = port_support::holdings().len();
+    (0..20).for_each(|_| give_up());
+    // Other tests come and go in this process, and the names of what ended are given back a little later.
+    until("no name is left for each wait", || port_support::holdings().len() < before + 20);
 }
 
 #[test]
@@ -165,7 +211,7 @@ fn the_handler_sees_that_a_killed_caller_is_gone() {
     let (sink, replies) = mpsc::channel();
     let _host = Host::<Desk>::builder()
         .name(&name)
-        .bind(move |message: Desk<'_>, _: &Context| {
+        .bind(move |message: Desk<'_>, _: &machipc::Context| {
             if let Desk::Hold { reply, .. } = message {
                 sink.send(reply).unwrap();
             }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::driver::{Alarm, Driver};
+use crate::driver::{Alarm, Driver, Watched};
 use crate::error::{Error, SendError};
 use crate::interceptor::{Interceptor, Watch};
 use crate::message::MachMessage;
-use crate::port::{Deadline, SendRight};
+use crate::port::{Deadline, SendRight, bootstrap};
 use crate::reply::{Reply, ReplyValue};
 use crate::scope::Scope;
 
@@ -19,9 +19,6 @@ use super::connection::Connection;
 use super::limit::Limit;
 use super::room::Place;
 use super::{Client, ConnectOptions, Link, PendingReply, Unsent, WhenFull, own_name};
-
-/// How long to wait between two looks for a host that is not there yet, at first and at most.
-const LOOK_UP_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 /// Sends messages of type `M` to one host, and never blocks the thread: what waits is a future.
 ///
@@ -65,7 +62,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Client::connect_with(&ConnectOptions::new().name(name).compare(None)).map(Self)
     }
 
-    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear: the name is looked up again every 20 ms at least.
+    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear.
     ///
     /// # Errors
     /// As [`connect`](Self::connect), with [`Error::NotFound`] only once the time is up.
@@ -73,23 +70,38 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Self::connect_to_timeout(own_name::<M>()?, timeout).await
     }
 
-    /// [`connect_to`](Self::connect_to), waiting up to `timeout` for a host to appear: the name is looked up again every 20 ms at
-    /// least.
+    /// [`connect_to`](Self::connect_to), waiting up to `timeout` for a host to appear. No thread is blocked, and nothing is done until the name
+    /// appears; where the system does not tell of all names (Apple systems), it is also looked up again now and then.
     ///
     /// # Errors
     /// As [`connect_to`](Self::connect_to), with [`Error::NotFound`] only once the time is up.
     pub async fn connect_to_timeout(name: &str, timeout: Duration) -> Result<Self, Error> {
         let deadline = Deadline::after(timeout);
-        let mut pause = LOOK_UP_AGAIN.0;
+        let mut names: Option<Watched> = None;
         loop {
             match Self::connect_to(name) {
                 Err(Error::NotFound { .. }) if !deadline.has_passed() => {}
                 result => return result,
             }
-            let left = deadline.remaining().map_or(pause, |left| pause.min(left));
-            let mut alarm = Alarm::new(&Driver::current(name)?, Instant::now() + left);
-            poll_fn(|cx| alarm.poll(cx)).await;
-            pause = (pause * 2).min(LOOK_UP_AGAIN.1);
+            let Some(names) = &names else {
+                // Mostly the name is there, and a watch is not worth its while. It is looked up again once it is watched.
+                let failed = |error| Error::from_bootstrap(name.to_owned(), error);
+                let watch = bootstrap::Watch::new(name).map_err(failed)?;
+                names = Some(Watched::names(&Driver::current(name)?, watch));
+                continue;
+            };
+            let until = deadline.min(names.look_again()).remaining().map(|left| Instant::now() + left);
+            let mut alarm = until.map(|until| Alarm::new(names.driver(), until));
+            poll_fn(|cx| match names.poll_message(cx) {
+                // What the message says does not matter, nor who sent it.
+                Poll::Ready(told) => Poll::Ready(told.map(drop)),
+                Poll::Pending => match &mut alarm {
+                    Some(alarm) => alarm.poll(cx).map(Ok),
+                    None => Poll::Pending,
+                },
+            })
+            .await
+            .map_err(|source| Error::Mach { endpoint: name.to_owned(), source })?;
         }
     }
 

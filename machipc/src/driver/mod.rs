@@ -212,7 +212,7 @@ impl Driver {
 
     /// Destroys a source's port.
     fn retire(&self, source: &Source) {
-        let keeper = source.port().retire();
+        let keeper = source.retire();
         let mut state = self.state();
         let removed = state.sources.remove(&source.name());
         state.retired.extend(keeper);

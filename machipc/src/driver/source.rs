@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use crate::port::{Deadline, MachError, Parcel, ReceiveRight};
+use crate::port::bootstrap::Watch;
+use crate::port::{Deadline, MachError, Parcel, ReceiveRight, SendRight};
 
 use super::{Driver, renew, timers, wake};
 
@@ -17,6 +18,8 @@ pub(super) struct Source {
     name: u32,
     /// Many messages may come: the port is a member of the driver's set only while one is awaited.
     many: bool,
+    /// For a port at which names are told: what ends it.
+    names: Option<Watch>,
     /// For the end of a deadline, which may come when the driver is gone.
     driver: Weak<Driver>,
     inbox: Mutex<Inbox>,
@@ -50,12 +53,17 @@ impl Inbox {
 impl Source {
     /// A port for one message.
     pub(super) fn one(driver: &Arc<Driver>) -> Result<Arc<Self>, MachError> {
-        ReceiveRight::pinned(1).map(|port| Self::new(driver, port, false))
+        ReceiveRight::pinned(1).map(|port| Self::new(driver, port, false, None))
     }
 
-    fn new(driver: &Arc<Driver>, port: ReceiveRight<()>, many: bool) -> Arc<Self> {
+    fn new(driver: &Arc<Driver>, port: ReceiveRight<()>, many: bool, names: Option<Watch>) -> Arc<Self> {
         let (name, driver) = (port.name(), Arc::downgrade(driver));
-        Arc::new(Self { port, name, many, driver, inbox: Mutex::new(Inbox::Idle) })
+        Arc::new(Self { port, name, many, names, driver, inbox: Mutex::new(Inbox::Idle) })
+    }
+
+    /// Has no message come any more. What is returned keeps the port's name.
+    pub(super) fn retire(&self) -> Option<SendRight<()>> {
+        if self.names.is_some() { self.port.leave() } else { self.port.retire() }
     }
 
     pub(super) fn port(&self) -> &ReceiveRight<()> {
@@ -102,7 +110,7 @@ impl Wake for Source {
         // Whoever holds the right to answer sees it die.
         match self.driver.upgrade() {
             Some(driver) => driver.retire(&self),
-            None => drop(self.port.retire()),
+            None => drop(self.retire()),
         }
         waker.into_iter().for_each(wake);
     }
@@ -200,14 +208,22 @@ pub(crate) struct Watched {
 impl Watched {
     /// Takes over a port.
     pub(crate) fn new(driver: &Arc<Driver>, port: ReceiveRight<()>) -> Self {
-        let source = Source::new(driver, port, true);
+        Self::of(driver, Source::new(driver, port, true, None))
+    }
+
+    /// What tells that a service may have appeared.
+    pub(crate) fn names(driver: &Arc<Driver>, watch: Watch) -> Self {
+        Self::of(driver, Source::new(driver, watch.port(), true, Some(watch)))
+    }
+
+    fn of(driver: &Arc<Driver>, source: Arc<Source>) -> Self {
         driver.state().sources.insert(source.name, source.clone());
         Self { driver: driver.clone(), source }
     }
 
-    #[allow(dead_code, reason = "streams make rights to it")]
-    pub(crate) fn port(&self) -> &ReceiveRight<()> {
-        &self.source.port
+    /// Until when to wait at most before a name is worth looking up again.
+    pub(crate) fn look_again(&self) -> Deadline {
+        self.source.names.as_ref().map_or(Deadline::never(), Watch::look_again)
     }
 
     pub(crate) fn driver(&self) -> &Arc<Driver> {

@@ -125,24 +125,35 @@ pub(crate) fn waiting<T, E>(
 }
 
 /// What is told when a service may have appeared.
-struct Watch(mach::bootstrap_watch_t);
+#[derive(Debug)]
+pub(crate) struct Watch(mach::bootstrap_watch_t);
 
 impl Watch {
-    fn new(name: &str) -> Result<Self, BootstrapError> {
+    pub(crate) fn new(name: &str) -> Result<Self, BootstrapError> {
         with_name(name, sys::watch).map(Self)
     }
 
     /// Waits until the name is worth looking up, or the deadline has passed.
     fn wait(&self, name: &str, deadline: Deadline) -> Result<(), BootstrapError> {
-        let look_again = match self.0.look_again {
-            mach::MACH_MSG_TIMEOUT_NONE => Deadline::never(),
-            milliseconds => Deadline::after(Duration::from_millis(milliseconds.into())),
-        };
+        let look_again = self.look_again();
         // What the message says does not matter, nor who sent it.
         match received::receive(self.0.port, &mut MessageBuffer::new(), deadline.min(look_again)) {
             Err(source) if !source.is_timed_out() => Err(BootstrapError::Mach { name: name.into(), source }),
             _ => Ok(()),
         }
+    }
+
+    /// Until when to wait at most before the name is worth looking up again.
+    pub(crate) fn look_again(&self) -> Deadline {
+        match self.0.look_again {
+            mach::MACH_MSG_TIMEOUT_NONE => Deadline::never(),
+            milliseconds => Deadline::after(Duration::from_millis(milliseconds.into())),
+        }
+    }
+
+    /// The port at which it is told. It is destroyed with this value, so it is [left](ReceiveRight::leave) before.
+    pub(crate) fn port(&self) -> ReceiveRight<()> {
+        ReceiveRight::own(self.0.port)
     }
 }
 

@@ -253,6 +253,13 @@ impl<M> ReceiveRight<M> {
         keeper
     }
 
+    /// [`retire`](Self::retire) for a port that somebody else destroys: nothing is done with it through this value any more.
+    pub(crate) fn leave(&self) -> Option<SendRight<M>> {
+        let keeper = self.make_send().ok();
+        let _ = self.cell.take();
+        keeper
+    }
+
     pub(super) const fn own(name: u32) -> Self {
         Self::guarded(name, 0)
     }
