@@ -25,7 +25,7 @@ macro_rules! golden {
     )* };
 }
 
-golden! { messages generic pod kv service }
+golden! { messages generic pod kv service async_service }
 
 const RENEW: &str = "MACHIPC_RENEW_GOLDEN";
 
