@@ -118,7 +118,8 @@ fn is_absent(name: &str) -> bool {
 
 const PROLOGUE: &str = "\
 // Printed by the example layout_asserts of machipc.
-#include <libproc.h>
+#include <dlfcn.h>
+#include <signal.h>
 #include <mach/mach.h>
 #include <mach/mach_error.h>
 #include <mach/mig_errors.h>

@@ -685,7 +685,7 @@ pub fn machine_time() -> u64 {
 /// Whether the process lives whose audit token came with a message: that very process, and not one that has its id by now. Not a call of
 /// Mach's.
 ///
-/// On Apple systems the kernel compares process id and version (`proc_pidpath_audittoken` of `<libproc.h>`); where a sandbox keeps it from
+/// On Apple systems the kernel compares process id and version (`proc_pidpath_audittoken` of `<libproc.h>`; before macOS 11 the id alone); where a sandbox keeps it from
 /// telling, the answer is true. On Linux a process is known by what joins it with this one: it counts as gone, too, once neither holds a
 /// right of the other's and nothing is on its way.
 #[inline]

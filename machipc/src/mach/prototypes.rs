@@ -153,12 +153,11 @@ macro_rules! prototypes {
                 // <time.h>, where the clock is an enumeration.
                 safe fn clock_gettime_nsec_np(clock: u32) -> u64;
 
-                // <libproc.h>
-                unsafe fn proc_pidpath_audittoken(
-                    token: *mut audit_token_t,
-                    buffer: *mut c_void,
-                    size: u32
-                ) -> c_int;
+                // <dlfcn.h>
+                unsafe fn dlsym(handle: *mut c_void, symbol: *const c_char) -> *mut c_void;
+
+                // <signal.h>, where the id of a process is a `pid_t`.
+                safe fn kill(process: c_int, signal: c_int) -> c_int;
 
                 // <sys/fileport.h>
                 unsafe fn fileport_makeport(fd: c_int, port: *mut mach_port_t) -> c_int;

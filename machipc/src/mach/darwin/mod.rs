@@ -12,7 +12,7 @@ mod readiness;
 mod rows;
 
 use core::{
-    ffi::{CStr, c_char},
+    ffi::{CStr, c_char, c_int, c_void},
     sync::atomic::Ordering,
 };
 
@@ -204,17 +204,33 @@ pub(super) fn machine_time() -> u64 {
     foreign::clock_gettime_nsec_np(CLOCK_UPTIME_RAW)
 }
 
-/// Asks for the path of the process's program, since that call compares the version of the process id. It is there since macOS 11.
+/// Asks for the path of the process's program, since that call compares the version of the process id. Before macOS 11, which brought the call,
+/// a process with that id has to do.
 pub(super) fn process_lives(process: &audit_token_t) -> bool {
+    /// `proc_pidpath_audittoken` of `<libproc.h>`.
+    type PathOfToken = unsafe extern "C" fn(*mut audit_token_t, *mut c_void, u32) -> c_int;
+    /// `RTLD_DEFAULT` of `<dlfcn.h>`.
+    const RTLD_DEFAULT: usize = (-2_isize).cast_unsigned();
     /// `ESRCH` of `<errno.h>`: there is no such process.
     const ESRCH: i32 = 3;
-    let mut token = *process;
-    // The least that the call takes, `PROC_PIDPATHINFO_SIZE`. A path that is longer is another error.
-    let mut path = [0_u8; 1024];
-    // SAFETY: both are valid for reads and writes, of as many bytes as told.
-    let len =
-        unsafe { foreign::proc_pidpath_audittoken(&mut token, path.as_mut_ptr().cast(), path.len() as u32) };
-    len > 0 || std::io::Error::last_os_error().raw_os_error() != Some(ESRCH)
+    /// Where in a token the process id is.
+    const PID: usize = 5;
+    let handle = core::ptr::without_provenance_mut(RTLD_DEFAULT);
+    // SAFETY: the name ends with a zero.
+    let call = unsafe { foreign::dlsym(handle, c"proc_pidpath_audittoken".as_ptr()) };
+    let found = if call.is_null() {
+        foreign::kill(process.val[PID].cast_signed(), 0) == 0
+    } else {
+        // SAFETY: that is the function's type, by its header.
+        let call = unsafe { core::mem::transmute::<*mut c_void, PathOfToken>(call) };
+        let mut token = *process;
+        // The least that the call takes, `PROC_PIDPATHINFO_SIZE`. A path that is longer is another error.
+        let mut path = [0_u8; 1024];
+        // SAFETY: both are valid for reads and writes, of as many bytes as told.
+        let len = unsafe { call(&mut token, path.as_mut_ptr().cast(), path.len() as u32) };
+        len > 0
+    };
+    found || std::io::Error::last_os_error().raw_os_error() != Some(ESRCH)
 }
 
 #[cfg(test)]
