@@ -111,6 +111,20 @@ fn a_deadline_ends_a_call() {
 type Ask = Reply<u64>;
 
 /// A host that hands its replies over, and both ways to it.
+/// Also when it passes between the making of the port for the answer and the sending of the request.
+#[test]
+fn a_deadline_is_told_as_one_whenever_it_passes() {
+    let host = squares();
+    let [_, client] = both_ways_async(&host);
+    for micros in (0..2000).map(|step| step % 100) {
+        let hurried = client.with_deadline(Duration::from_micros(micros));
+        match block_on(hurried.call(|reply| (3, reply))) {
+            Ok(square) => assert_eq!(square, 9),
+            Err(error) => assert!(matches!(error, Error::DeadlineExceeded { .. }), "{error}"),
+        }
+    }
+}
+
 fn keeper() -> (Host<Ask>, mpsc::Receiver<Ask>, [AsyncClient<Ask>; 2]) {
     let (sink, replies) = mpsc::channel();
     let host =

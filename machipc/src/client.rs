@@ -626,7 +626,15 @@ impl<M: MachMessage + 'static> Client<M> {
                 error => Unsent::Failed(self.send_error(error, limit)),
             };
             let expected = Expected::new(driver, limit.at).map_err(failed)?;
-            outgoing.copy_send(connection.right()).make_reply(expected.port()).send(room).map_err(failed)?;
+            let sent = outgoing.copy_send(connection.right()).make_reply(expected.port()).send(room);
+            sent.map_err(|error| {
+                if expected.has_expired() {
+                    // The port for the answer has gone with it.
+                    let (endpoint, after) = (self.endpoint.to_string(), limit.allowed());
+                    return Unsent::Failed(Error::DeadlineExceeded { endpoint, after });
+                }
+                failed(error)
+            })?;
             let call = self.call_until(limit, Driver::of_process);
             Ok(PendingReply::through_port(expected, connection.clone(), call))
         })

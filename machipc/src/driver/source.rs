@@ -148,6 +148,11 @@ impl Expected {
         &self.driver
     }
 
+    /// Whether the deadline has passed, and the port is gone or about to go.
+    pub(crate) fn has_expired(&self) -> bool {
+        matches!(&*self.source.inbox(), Inbox::Expired)
+    }
+
     /// Whether [`poll`](Self::poll) would be ready.
     pub(crate) fn is_ready(&self) -> bool {
         !matches!(&*self.source.inbox(), Inbox::Waiting { .. })
