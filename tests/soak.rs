@@ -151,7 +151,7 @@ impl Sender {
 #[test]
 fn nothing_grows() {
     privately("nothing_grows", || {
-        let (watchdog, count) = (Watchdog::new("soak"), rounds(100_000));
+        let (watchdog, count) = (Watchdog::new("soak"), rounds(200_000));
         let mut second = Second::start("part", "receiver soak.receiver");
         assert_eq!(second.told(), "ready");
         let mut sender = Sender {
@@ -188,8 +188,8 @@ fn nothing_grows() {
         );
         for side in 0..2 {
             let grown = now[side].3.saturating_sub(before[side].3);
-            // What is freed a sanitizer keeps.
-            assert!(cfg!(machipc_sanitizer) || grown <= 1 << 20, "resident memory grew by {grown} bytes");
+            // As much comes and goes in the allocator, however many messages there are. What is freed a sanitizer keeps.
+            assert!(cfg!(machipc_sanitizer) || grown <= 2 << 20, "resident memory grew by {grown} bytes");
         }
         drop(second);
         assert!(bootstrap::look_up::<Traffic>("soak.receiver").is_err(), "the name is free");
