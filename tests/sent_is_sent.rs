@@ -22,6 +22,7 @@ fn other() {
     match role[..] {
         ["receiver", name, limit] => receiver(name, limit.parse().expect("a number")),
         ["sender", name, receiver, len] => sender(name, receiver, len.parse().expect("a number")),
+        ["steady", name, count] => steady(name, count.parse().expect("a number")),
         ["flood", own, other, len] => flood(own, other, len.parse().expect("a number")),
         _ => panic!("no role {role:?}"),
     }
@@ -115,6 +116,17 @@ fn sender(name: &str, receiver: &str, len: usize) {
     wait_for_end_of_input();
 }
 
+/// Sends so many messages, each with a right.
+fn steady(name: &str, count: u64) {
+    end_with_parent();
+    let to = bootstrap::look_up::<Parcel>(name).expect("the receiver is there");
+    let own = ReceiveRight::<u64>::new().expect("a port");
+    let right = own.make_send().expect("own port");
+    (0..count).for_each(|seq| send_inline(&to, &parcel(seq, &right, 400), soon()).expect("room, some time"));
+    tell("sent");
+    wait_for_end_of_input();
+}
+
 /// Sends to another process as much as comes from there.
 fn flood(own: &str, other: &str, len: usize) {
     const COUNT: u64 = 150;
@@ -179,5 +191,23 @@ fn two_that_flood_each_other_both_get_through() {
             processes.iter_mut().for_each(|one| assert_eq!(one.told(), "done"));
             processes.into_iter().for_each(|one| assert!(one.finish().success()));
         }
+    });
+}
+
+/// A receiver that keeps up finds each message when it looks, and must have given the ring back before it sleeps.
+#[test]
+fn whoever_waits_for_room_gets_it_from_a_receiver_that_sleeps() {
+    privately("whoever_waits_for_room_gets_it_from_a_receiver_that_sleeps", || {
+        const COUNT: u64 = 5000;
+        let port = bootstrap::check_in::<Parcel>("steady").expect("the name is free");
+        set_limit(&port, 1024);
+        let mut sender = Second::start("other", &format!("steady steady {COUNT}"));
+        let (mut buffer, mut kept) = (MessageBuffer::new(), Vec::new());
+        for seq in 0..COUNT {
+            let received = port.receive(&mut buffer, soon()).expect("the sender goes on");
+            kept.push(received.decode::<Parcel>().expect("a parcel"));
+            assert_eq!(kept[kept.len() - 1].0, seq);
+        }
+        assert_eq!(sender.told(), "sent");
     });
 }

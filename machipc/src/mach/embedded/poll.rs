@@ -106,7 +106,7 @@ pub(super) struct Poller {
     pub(super) words: Mutex<Vec<Watch>>,
     /// The janitor hears the sockets all the time, so that leaders can sleep on words.
     pub(super) stands: AtomicBool,
-    /// No thread sleeps on several words, which the system may be unable to.
+    /// The system cannot have a thread sleep on several words.
     pub(super) no_words: AtomicBool,
     /// Somebody sleeps in the poll, or has armed the links to do so.
     pub(super) asleep: AtomicBool,
@@ -151,8 +151,7 @@ impl Poller {
             gong: AtomicU32::new(0),
             words: Mutex::new(Vec::new()),
             stands: AtomicBool::new(false),
-            // Switched off: with it calls have stalled that 5,000 tasks made at once, and why is not known yet.
-            no_words: AtomicBool::new(true),
+            no_words: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
             janitor_leads: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! How a leader sleeps: in the poll, where it hears all sockets, or on words.
 //!
-//! The second is switched off for now (`Poller::no_words`). With few links it sleeps on the words of their rings, and each peer wakes it there: that takes a third of the time of a packet that is sent,
+//! With few links it sleeps on the words of their rings, and each peer wakes it there: that takes a third of the time of a packet that is sent,
 //! polled for and read. Nothing tells a sleeper of words what the sockets have: descriptors, connections, deaths, room in a ring. So the
 //! janitor stands at the poll all the time then, and wakes the leader by its parker if that concerns it.
 
