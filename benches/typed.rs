@@ -1,6 +1,8 @@
 //! Hosts and clients: within a process, and between two. The same between two ports: `benches/ports.rs`; the difference is what
 //! the typed floor costs.
 
+#[path = "support/notes.rs"]
+mod notes;
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,7 @@ use std::time::Instant;
 
 use criterion::Criterion;
 use machipc::{Client, Context, Host, Reply, registry};
+use notes::{BOUND, Count, Note, note};
 use support::{PATIENCE, Server};
 
 #[machipc::endpoint("com.example.bench")]
@@ -66,40 +69,22 @@ fn within_a_process(c: &mut Criterion) {
     });
 }
 
-/// As many messages as a port's queue holds.
-const BOUND: usize = 1024;
-
-/// 64 bytes by value.
-#[machipc::pod]
-#[derive(Clone, Copy)]
-struct Note {
-    number: u64,
-    rest: [u64; 7],
-}
-
-fn note(number: u64) -> Note {
-    Note { number, rest: [!number; 7] }
-}
-
-/// Counts the notes that come in order and whole, and tells each `count`-th.
-struct Tally {
-    next: u64,
-    told: mpsc::Sender<u64>,
-}
-
-impl Tally {
-    fn take(&mut self, note: &Note) {
-        match note.number {
-            // The end of a round: nobody waits for this after an error.
-            u64::MAX => drop(self.told.send(self.next)),
-            number => self.next += u64::from(number == self.next && note.rest[6] == !number),
-        }
-    }
-}
+/// The number of the note that ends a round.
+const END: u64 = u64::MAX;
 
 /// To a thread of this process: through a port's queue, and through a channel that holds as many messages.
 fn to_a_thread(c: &mut Criterion) {
-    let measure = |c: &mut Criterion, name: &str, told: mpsc::Receiver<u64>, send: &dyn Fn(Note)| {
+    // What takes the notes, and at the end of a round tells how many have come; nobody waits for that after an error.
+    let taker = || {
+        let (tell, told) = mpsc::channel();
+        let count = Count::default();
+        let take = move |note: Note| match note.number {
+            END => drop(tell.send(count.get())),
+            _ => drop(count.take(&note)),
+        };
+        (take, told)
+    };
+    let mut measure = |name: &str, told: mpsc::Receiver<u64>, send: &dyn Fn(Note)| {
         let sent = Mutex::new(0);
         c.bench_function(name, |b| {
             b.iter_custom(|count| {
@@ -107,32 +92,26 @@ fn to_a_thread(c: &mut Criterion) {
                 let start = Instant::now();
                 (*sent..*sent + count).for_each(|number| send(note(number)));
                 *sent += count;
-                send(note(u64::MAX));
+                send(note(END));
                 assert_eq!(told.recv(), Ok(*sent));
                 start.elapsed()
             });
         });
     };
     registry::set_lookup_enabled(false);
-    let (tell, told) = mpsc::channel();
-    let tally = Mutex::new(Tally { next: 0, told: tell });
+    let (take, told) = taker();
     let name = format!("com.example.bench.queue.{}", std::process::id());
-    let host = Host::<Note>::builder().name(&name).bind(move |note: Note, _: &Context| {
-        tally.lock().expect("one thread").take(&note);
-    });
+    let host = Host::<Note>::builder().name(&name).bind(move |note: Note, _: &Context| take(note));
     let host = host.expect("a name of this bench alone");
     let client = Client::<Note>::connect_to_timeout(&name, PATIENCE).expect("the host is here");
     registry::set_lookup_enabled(true);
-    measure(c, "one way through the queue", told, &|note| client.send(note).expect("the host is here"));
+    measure("one way through the queue", told, &|note| client.send(note).expect("the host is here"));
     drop(host);
 
-    let (tell, told) = mpsc::channel();
+    let (take, told) = taker();
     let (sender, receiver) = mpsc::sync_channel(BOUND);
-    let thread = std::thread::spawn(move || {
-        let tally = Mutex::new(Tally { next: 0, told: tell });
-        receiver.iter().for_each(|note| tally.lock().expect("one thread").take(&note));
-    });
-    measure(c, "one way through std's sync_channel", told, &|note| sender.send(note).expect("a receiver"));
+    let thread = std::thread::spawn(move || receiver.iter().for_each(take));
+    measure("one way through std's sync_channel", told, &|note| sender.send(note).expect("a receiver"));
     drop(sender);
     thread.join().expect("it does not panic");
 }

@@ -12,19 +12,10 @@ use machipc::{Client, Context, Host, registry};
 use crate::Outcome;
 use crate::ends::wall;
 use crate::machine::stay_on;
+use crate::notes::{BOUND, Count, Note, note};
 use crate::solo::{Done, Group, HostCpu, Way};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How many messages a bounded channel holds: as many as a port.
-const BOUND: usize = 1024;
-
-#[machipc::pod]
-#[derive(Clone, Copy)]
-struct Note {
-    number: u64,
-    rest: [u64; 7],
-}
-
 pub const CALLS: Group = Group {
     title: "within one process, 64 B, called directly",
     one_thread: true,
@@ -45,29 +36,6 @@ pub const QUEUES: Group = Group {
         Way { name: "crossbeam bounded", waits: "spins, sleeps", run: crossbeam_bounded },
     ],
 };
-
-fn note(number: u64) -> Note {
-    Note { number, rest: [!number; 7] }
-}
-
-/// Counts the messages that come in order and are whole.
-#[derive(Default)]
-struct Count(AtomicU64);
-
-impl Count {
-    #[inline]
-    fn take(&self, note: &Note) -> u64 {
-        let next = self.0.load(Ordering::Relaxed);
-        // One that is out of order stops the count for good.
-        let right = note.number == next && note.rest[6] == !next;
-        self.0.store(next + u64::from(right), Ordering::Relaxed);
-        next + u64::from(right)
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 fn direct_call(count: u64, _: HostCpu) -> Outcome<Done> {
     let came = Arc::new(Count::default());

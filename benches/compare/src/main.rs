@@ -13,6 +13,8 @@ mod ends;
 mod inside;
 mod machine;
 mod message;
+#[path = "../../support/notes.rs"]
+mod notes;
 mod process;
 mod report;
 mod run;
