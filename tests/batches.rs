@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::executor::block_on;
+use futures::future::poll_immediate;
 use machipc::port::ReceiveRight;
 use machipc::{
-    Client, ConnectOptions, Context, Error, Host, MachMessage, OolBuffer, Reconnect, Reply, SendRight,
-    registry,
+    AsyncClient, Client, ConnectOptions, Context, Error, Host, MachMessage, OolBuffer, Reconnect, Reply,
+    SendRight, WhenFull, registry,
 };
 use typed_support::process::{Peer, role};
 use typed_support::{WATCHDOG, unique, until};
@@ -334,4 +336,83 @@ fn inside_a_process_the_handler_is_called_at_once() {
     (0..100).for_each(|number| batch.send(number).unwrap());
     batch.finish().unwrap();
     until("all are handled", || count.load(Ordering::Relaxed) == 101);
+}
+
+#[test]
+fn a_task_waits_for_room_and_all_arrive_in_their_order() {
+    fn send<T: Send>(future: T) -> T {
+        future
+    }
+    for (client, count) in [(start(1024, 1), 20_000), (start(3, 1), 2_000)] {
+        let (_host, client) = client;
+        let mut batch = AsyncClient::from(client.clone()).batch();
+        block_on(send(async {
+            for number in 0..count {
+                match number % 100 {
+                    17 => {
+                        let memory = OolBuffer::copy_from_slice(&[number as u8; 100]).unwrap();
+                        batch.send(Log::Large { sender: 1, number, memory }).await.unwrap();
+                    }
+                    _ => batch.send(entry(1, number)).await.unwrap(),
+                }
+            }
+            batch.finish().await.unwrap();
+        }));
+        assert_eq!(counted(&client), (count, 0));
+    }
+}
+
+#[test]
+fn a_task_that_gives_up_has_what_is_left_in_its_batch() {
+    let (_host, client) = start(10, 1);
+    let held = Held::hold(&client);
+    let mut batch = AsyncClient::from(client.clone()).batch();
+    (0..25).for_each(|number| block_on(batch.send(entry(1, number))).unwrap());
+    assert_eq!(batch.pending(), 25);
+    assert!(block_on(poll_immediate(batch.flush())).is_none());
+    let left = batch.pending();
+    assert!((15..25).contains(&left), "{left} are left, the queue holds 10");
+    held.go_on();
+    block_on(batch.finish()).unwrap();
+    assert_eq!(counted(&client), (25, 0));
+}
+
+#[test]
+fn a_task_that_drops_its_batch_waits_for_nobody() {
+    let (_host, client) = start(10, 1);
+    let held = Held::hold(&client);
+    let patient = AsyncClient::from(client.with_deadline(None));
+    let mut batch = patient.batch();
+    (0..25).for_each(|number| block_on(batch.send(entry(1, number))).unwrap());
+    drop(batch);
+    held.go_on();
+    let (handled, wrong) = counted(&client);
+    assert!(wrong == 0 && (1..=10).contains(&handled), "{handled} were handled, {wrong} of them out of turn");
+}
+
+#[test]
+fn what_a_task_drops_for_want_of_room_is_counted() {
+    let (_host, client) = start(10, 1);
+    let held = Held::hold(&client);
+    let dropping = AsyncClient::from(client.when_full(WhenFull::DropNewest));
+    let mut batch = dropping.batch();
+    (0..25).for_each(|number| block_on(batch.send(entry(1, number))).unwrap());
+    block_on(batch.flush()).unwrap();
+    assert_eq!(batch.pending(), 0);
+    let dropped = dropping.dropped();
+    assert!((15..25).contains(&dropped), "{dropped} were dropped, the queue holds 10");
+    held.go_on();
+    assert_eq!(counted(&client), (25 - dropped, 0));
+}
+
+#[test]
+fn a_task_is_told_that_its_host_has_died() {
+    let (mut host, client) = start(1024, 1);
+    let mut batch = AsyncClient::from(client.clone()).batch();
+    block_on(batch.send(entry(1, 0))).unwrap();
+    host.kill();
+    until("the death shows", || client.is_dead());
+    assert!(matches!(block_on(batch.flush()), Err(Error::HostDied { .. })));
+    assert_eq!(batch.pending(), 1);
+    assert!(matches!(block_on(batch.finish()), Err(Error::HostDied { .. })));
 }

@@ -1,6 +1,7 @@
 //! The sending side.
 
 mod asker;
+mod async_batch;
 mod asynchronous;
 mod batch;
 mod connection;
@@ -31,6 +32,7 @@ use crate::scope::Scope;
 use crate::{registry, scratch};
 
 pub(crate) use asker::Asker;
+pub use async_batch::AsyncBatch;
 pub use asynchronous::AsyncClient;
 pub use batch::Batch;
 pub use options::{ConnectOptions, Reconnect};
@@ -686,7 +688,7 @@ impl<M: MachMessage + 'static> Client<M> {
             // On any failure the port is dropped with the rights to it that may be about, and the next call makes another.
             let received = received.map_err(|error| match error {
                 error if error.is_receive() => Failed::After(self.send_error(error, limit)),
-                error if error.is_timed_out() => Failed::Before(self.no_room(limit.allowed(), 1)),
+                error if error.is_timed_out() => Failed::Before(self.no_room(limit.allowed())),
                 error => Failed::Before(self.send_error(error, limit)),
             })?;
             let answered = wire::read(&received, &self.endpoint, Own::of::<M>());

@@ -167,7 +167,7 @@ mod stream;
 #[allow(unsafe_code, reason = "one call of libSystem that no crate declares")]
 mod thread_priority;
 
-pub use client::{AsyncClient, Batch, Client, ConnectOptions, PendingReply, Reconnect, WhenFull};
+pub use client::{AsyncBatch, AsyncClient, Batch, Client, ConnectOptions, PendingReply, Reconnect, WhenFull};
 pub use context::Context;
 pub use error::{CallError, Dialect, Error, SendError};
 pub use family::AwaitedClient;

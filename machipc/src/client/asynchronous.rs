@@ -14,6 +14,7 @@ use crate::port::{Deadline, SendRight, bootstrap};
 use crate::reply::{Reply, ReplyValue};
 use crate::scope::Scope;
 
+use super::AsyncBatch;
 use super::asker::Asker;
 use super::connection::Connection;
 use super::limit::Limit;
@@ -172,20 +173,27 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
             Ok(watch) => watch,
             Err(error) => return Err(SendError::new(message, error)),
         };
+        let sent = self.send_unwatched(message).await;
+        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
+        sent
+    }
+
+    /// Sends a message to a host that has a port.
+    pub(super) async fn send_unwatched<'m>(
+        &self,
+        message: M::View<'m>,
+    ) -> Result<(), SendError<M::View<'m>>> {
         let post = |connection: &Arc<_>| self.0.post(connection, &message, Deadline::now());
         let sent = match self.0.limit() {
             Ok(limit) => self.when_there_is_room(limit, post).await,
             Err(error) => Err(error),
         };
-        self.0.trace(|| match &sent {
-            Ok(()) => "sent a message".to_owned(),
-            Err(error) => format!("a message was not sent: {error}"),
-        });
-        Watch::finish(watch, sent.as_ref());
-        match sent {
-            Err(error) if self.0.is_dropped(&error) => Ok(()),
-            sent => sent.map_err(|error| SendError::new(message, error)),
-        }
+        self.0.or_dropped(sent).map_err(|error| SendError::new(message, error))
+    }
+
+    /// Collects one-way messages to be sent together: see [`AsyncBatch`].
+    pub fn batch(&self) -> AsyncBatch<M> {
+        AsyncBatch::new(self.clone())
     }
 
     /// Makes a request and waits for its answer. `request` puts the [`Reply`] that it is given into the message.
@@ -216,14 +224,14 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
     pub(super) async fn when_there_is_room<R>(
         &self,
         limit: Limit,
-        send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
+        mut send: impl FnMut(&Arc<Connection>) -> Result<R, Unsent>,
     ) -> Result<R, Error> {
         match &self.0.link {
             Link::Local(_) => unreachable!("a handler in this process has no queue"),
-            Link::Port(connection) => self.when_it_has_room(connection, limit, &send).await,
+            Link::Port(connection) => self.when_it_has_room(connection, limit, &mut send).await,
             Link::Renewable(renewable) => loop {
                 let connection = renewable.current();
-                match self.when_it_has_room(&connection, limit, &send).await {
+                match self.when_it_has_room(&connection, limit, &mut send).await {
                     // Nothing has left.
                     Err(Error::HostDied { .. }) => renewable.renew(&self.0, &connection, None)?,
                     result => return result,
@@ -236,7 +244,7 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         &self,
         connection: &Arc<Connection>,
         limit: Limit,
-        send: impl Fn(&Arc<Connection>) -> Result<R, Unsent>,
+        mut send: impl FnMut(&Arc<Connection>) -> Result<R, Unsent>,
     ) -> Result<R, Error> {
         if !self.0.waits_for_room() {
             // Whoever waits comes first.

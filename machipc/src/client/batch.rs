@@ -6,10 +6,11 @@ use crate::error::{Error, SendError};
 use crate::interceptor::Watch;
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
-use crate::port::{MachError, OutgoingRow, Staged};
+use crate::port::{Deadline, MachError, OutgoingRow, Staged};
 use crate::scope::Scope;
 use crate::scratch;
 
+use super::limit::Limit;
 use super::{Client, Link};
 
 /// One-way messages to one host that leave together. What a message costs besides its bytes is shared by all: for many small ones that come in a
@@ -90,17 +91,13 @@ impl<M: MachMessage + 'static> Batch<M> {
         {
             return Err(SendError::new(message, error));
         }
-        let fingerprint = self.client.fingerprint;
-        match self.row.stage(message.message_id(), fingerprint, |out| message.encode_payload(out)) {
+        match self.client.stage(&mut self.row, &message) {
             Ok(Staged::InRow) => Ok(()),
             Ok(Staged::Alone) => match self.flush() {
                 Ok(()) => self.client.send_unwatched(message),
                 Err(error) => Err(SendError::new(message, error)),
             },
-            Err(source) => {
-                let endpoint = self.client.endpoint.to_string();
-                Err(SendError::new(message, Error::Encode { endpoint, source }))
-            }
+            Err(error) => Err(SendError::new(message, error)),
         }
     }
 
@@ -111,38 +108,7 @@ impl<M: MachMessage + 'static> Batch<M> {
     /// [`Error::HostDied`]. Messages left up to one that did not; that one and those
     /// behind it are [there](Self::pending) still, and the next flush sends them.
     pub fn flush(&mut self) -> Result<(), Error> {
-        if self.row.is_empty() {
-            return Ok(());
-        }
-        let Self { client, row } = self;
-        let limit = client.limit()?;
-        let deadline = client.room(limit.deadline());
-        let failed = |error: MachError, left: usize| match error {
-            error if error.is_timed_out() => client.no_room(limit.allowed(), left),
-            error => client.send_error(error, limit),
-        };
-        let sent = match &client.link {
-            // Nothing was put in.
-            Link::Local(_) => Ok(()),
-            Link::Port(connection) => {
-                row.send(connection.right(), deadline).map_err(|error| failed(error, row.len()))
-            }
-            // What is in the batch has not left.
-            Link::Renewable(renewable) => client.with_living(renewable, deadline, |connection| {
-                row.send(connection.right(), deadline).map_err(|error| failed(error, row.len()))
-            }),
-        };
-        client.trace(|| match &sent {
-            Ok(()) => "sent a batch of messages".to_owned(),
-            Err(error) => format!("{} messages of a batch were not sent: {error}", row.len()),
-        });
-        match sent {
-            Err(error) if client.is_dropped(&error) => {
-                row.clear();
-                Ok(())
-            }
-            sent => sent,
-        }
+        self.client.flush(&mut self.row, Limit::deadline)
     }
 
     /// Sends the messages that are there, and ends the batch.
@@ -163,16 +129,74 @@ impl<M: MachMessage + 'static> Batch<M> {
 
 impl<M: MachMessage + 'static> Drop for Batch<M> {
     fn drop(&mut self) {
-        if let Err(error) = self.flush() {
-            let count = self.row.len();
-            let text = format_args!("{count} messages of a batch that was dropped were not sent: {error}");
-            match &self.client.log {
-                Some(log) => log.line(LogLevel::Warn, text),
-                None => tracing::warn!(target: "machipc", endpoint = &*self.client.endpoint, "{text}"),
-            }
-            self.row.clear();
+        self.client.end_batch(std::mem::take(&mut self.row), Limit::deadline);
+    }
+}
+
+/// What both kinds of batch do.
+impl<M: MachMessage + 'static> Client<M> {
+    /// Encodes a message into a row.
+    #[inline]
+    pub(super) fn stage(&self, row: &mut OutgoingRow, message: &M::View<'_>) -> Result<Staged, Error> {
+        let staged = row.stage(message.message_id(), self.fingerprint, |out| message.encode_payload(out));
+        staged.map_err(|source| self.encode_error(source))
+    }
+
+    /// Sends a row, waiting for room as long as `wait` makes of the limit.
+    pub(super) fn flush(
+        &self,
+        row: &mut OutgoingRow,
+        wait: impl FnOnce(&Limit) -> Deadline,
+    ) -> Result<(), Error> {
+        if row.is_empty() {
+            return Ok(());
         }
-        let row = std::mem::take(&mut self.row);
+        let limit = self.limit()?;
+        let deadline = self.room(wait(&limit));
+        let failed = |error: MachError| match error {
+            error if error.is_timed_out() => self.no_room(limit.allowed()),
+            error => self.send_error(error, limit),
+        };
+        let sent = match &self.link {
+            // Nothing was put in.
+            Link::Local(_) => Ok(()),
+            Link::Port(connection) => row.send(connection.right(), deadline).map_err(failed),
+            // What is in the batch has not left.
+            Link::Renewable(renewable) => self.with_living(renewable, deadline, |connection| {
+                row.send(connection.right(), deadline).map_err(failed)
+            }),
+        };
+        self.flushed(row, sent)
+    }
+
+    /// A row was sent, or what is left of it was not.
+    pub(super) fn flushed(&self, row: &mut OutgoingRow, sent: Result<(), Error>) -> Result<(), Error> {
+        self.trace(|| match &sent {
+            Ok(()) => "sent a batch of messages".to_owned(),
+            Err(error) => format!("{} messages of a batch were not sent: {error}", row.len()),
+        });
+        match sent {
+            Err(error) if self.is_dropped(&error) => {
+                // The first one is counted.
+                self.count_dropped(row.len() - 1);
+                row.clear();
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+
+    /// Sends what is in the row of a batch that is dropped, waiting as long as `wait` makes of the limit. The row's memory is used again.
+    pub(super) fn end_batch(&self, mut row: OutgoingRow, wait: impl FnOnce(&Limit) -> Deadline) {
+        if let Err(error) = self.flush(&mut row, wait) {
+            let count = row.len();
+            let text = format_args!("{count} messages of a batch that was dropped were not sent: {error}");
+            match &self.log {
+                Some(log) => log.line(LogLevel::Warn, text),
+                None => tracing::warn!(target: "machipc", endpoint = &*self.endpoint, "{text}"),
+            }
+            row.clear();
+        }
         scratch::with(|scratch| scratch.row = row);
     }
 }

@@ -73,21 +73,27 @@ impl<M: MachMessage + 'static> Client<M> {
     pub(super) fn unsent(&self, unsent: Unsent, allowed: Duration) -> Error {
         match unsent {
             Unsent::Failed(error) => error,
-            Unsent::NoRoom => self.no_room(allowed, 1),
+            Unsent::NoRoom => self.no_room(allowed),
         }
     }
 
-    /// There was no room for so many messages.
+    /// There was no room for a message.
     #[cold]
-    pub(super) fn no_room(&self, allowed: Duration, messages: usize) -> Error {
+    pub(super) fn no_room(&self, allowed: Duration) -> Error {
         let endpoint = self.endpoint.to_string();
         if self.waits_for_room() {
             return Error::DeadlineExceeded { endpoint, after: allowed };
         }
-        if let (WhenFull::DropNewest, Some(dropped)) = (self.when_full, self.link.dropped()) {
-            dropped.0.fetch_add(messages as u64, Ordering::Relaxed);
+        if self.when_full == WhenFull::DropNewest {
+            self.count_dropped(1);
         }
         Error::QueueFull { endpoint }
+    }
+
+    pub(super) fn count_dropped(&self, messages: usize) {
+        if let Some(dropped) = self.link.dropped() {
+            dropped.0.fetch_add(messages as u64, Ordering::Relaxed);
+        }
     }
 
     /// Whether a one-way message that failed so was dropped, and its sender is not to know.
