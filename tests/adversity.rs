@@ -4,12 +4,13 @@
 
 mod endurance_support;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use endurance_support::*;
 use machipc::mach::{self, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_port_name_t};
-use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight, Waiting, bootstrap};
+use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight, SendRight, Waiting, bootstrap};
 use machipc::{Context, Host, OolBuffer};
 
 /// Not a test of its own: the other processes.
@@ -46,10 +47,43 @@ fn part() {
                 send(&to, &OolBuffer::new(10).expect("memory")).expect("there is room");
             }
         }
+        // Looks up what a process has that it cannot see, and has something itself.
+        "unseen" => {
+            let outcome = bootstrap::look_up::<u64>(&role[1]);
+            let _port = bootstrap::check_in::<u64>(&role[2]).expect("the name is free");
+            tell(if is_refused(outcome) { "refused" } else { "let in" });
+            wait_for_end_of_input();
+        }
         "open" => tell(&descriptors().join("|")),
         "confined" => without_memory(),
         other => panic!("no role {other}"),
     }
+}
+
+// ---- Namespaces
+
+fn is_refused<M>(found: Result<SendRight<M>, bootstrap::BootstrapError>) -> bool {
+    let code = found.err().and_then(|error| error.mach()).map(|error| error.code());
+    code == Some(mach::BOOTSTRAP_NOT_PRIVILEGED)
+}
+
+#[test]
+fn nobody_is_let_in_whose_process_id_the_system_cannot_tell() {
+    privately("nobody_is_let_in_whose_process_id_the_system_cannot_tell", || {
+        let unshare = || {
+            let mut command = Command::new("unshare");
+            command.args(["--pid", "--fork", "--"]);
+            command
+        };
+        if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+            return eprintln!("not tested: it needs unshare(1) and the right to make a pid namespace");
+        }
+        let _port = bootstrap::check_in::<u64>("outside").expect("the name is free");
+        let mut inside = Second::start_under(&mut unshare(), "part", "unseen outside inside");
+        assert_eq!(inside.told(), "refused");
+        assert!(is_refused(bootstrap::look_up::<u64>("inside")));
+        assert!(inside.finish().success());
+    });
 }
 
 // ---- Memory

@@ -83,7 +83,7 @@ codes! {
     MACH_RCV_IN_PROGRESS_TIMED: "";
     MACH_RCV_INVALID_REPLY: "";
     MACH_RCV_INVALID_ARGUMENTS: "";
-    BOOTSTRAP_NOT_PRIVILEGED: "the name belongs to another process, or the sandbox forbids it";
+    BOOTSTRAP_NOT_PRIVILEGED: "the name belongs to another process, user or pid namespace, or the sandbox forbids it";
     BOOTSTRAP_NAME_IN_USE: "another service has this name; choose another or stop that one";
     BOOTSTRAP_UNKNOWN_SERVICE: "start the service, or check the name";
     BOOTSTRAP_SERVICE_ACTIVE: "this process has taken the name already";

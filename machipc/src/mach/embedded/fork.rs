@@ -4,19 +4,9 @@
 //! it; the child closes what it inherited, so that no socket outlives its owner there, and begins anew. Programs that `exec` right away
 //! need none of this: all descriptors are close-on-exec.
 
-use core::ffi::c_int;
 use std::cell::RefCell;
 
 use super::task::{self, Task};
-
-// SAFETY: the signature is POSIX's.
-unsafe extern "C" {
-    fn pthread_atfork(
-        prepare: Option<extern "C" fn()>,
-        parent: Option<extern "C" fn()>,
-        child: Option<extern "C" fn()>,
-    ) -> c_int;
-}
 
 thread_local! {
     /// The task's locks, from before a fork until after it, in the thread that forks.
@@ -27,7 +17,7 @@ thread_local! {
 pub(super) fn watch() {
     // SAFETY: the handlers are plain functions that live as long as the program. Without memory for them a child is only as badly off
     // as it would be without this call.
-    let _ = unsafe { pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    let _ = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
 }
 
 extern "C" fn prepare() {

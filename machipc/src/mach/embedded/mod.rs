@@ -734,11 +734,9 @@ pub(super) fn waiting() -> u32 {
 
 /// Sets `errno` and returns -1.
 fn fail(error: rustix::io::Errno) -> c_int {
-    // SAFETY: the signature is the C library's; the call has no preconditions.
-    unsafe extern "C" {
-        safe fn __errno_location() -> *mut c_int;
-    }
+    // SAFETY: the call has no preconditions.
+    let errno = unsafe { libc::__errno_location() };
     // SAFETY: the C library's promise: the address of this thread's `errno`.
-    unsafe { __errno_location().write(error.raw_os_error()) };
+    unsafe { errno.write(error.raw_os_error()) };
     -1
 }

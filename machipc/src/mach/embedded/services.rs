@@ -147,6 +147,8 @@ impl Task {
             Ok(answer) => answer,
             // There is no room for the right here.
             Err(Errno::MFILE) => return Err(BOOTSTRAP_NO_MEMORY),
+            // Nobody vouches for who it is.
+            Err(Errno::ACCESS) => return Err(BOOTSTRAP_NOT_PRIVILEGED),
             // The owner has died meanwhile: there may be a service manager behind it.
             Err(_) if !bootstrap::is_owned(name) => return Ok(None),
             Err(_) => return Err(BOOTSTRAP_UNKNOWN_SERVICE),
@@ -305,11 +307,13 @@ impl Kernel {
                 self.welcome(key, hello);
             }
             Ok(Some(First::Elsewhere(socket))) => self.go_elsewhere(key, socket),
-            // Its memory found no descriptor.
-            Err(Errno::MFILE) if handshake.introduced.is_none() => {
+            // Its memory found no descriptor, or nobody vouches for who it is.
+            Err(error @ (Errno::MFILE | Errno::ACCESS)) if handshake.introduced.is_none() => {
                 if let Some(Handshake { socket, .. }) = self.links.handshakes.remove(key) {
                     self.forget_socket(&socket);
-                    handshake::refuse(socket, self.links.nonce, BOOTSTRAP_NO_MEMORY);
+                    let code =
+                        if error == Errno::MFILE { BOOTSTRAP_NO_MEMORY } else { BOOTSTRAP_NOT_PRIVILEGED };
+                    handshake::refuse(socket, self.links.nonce, code);
                 }
             }
             Ok(Some(_)) | Err(_) => self.drop_handshake(key),

@@ -118,8 +118,8 @@ impl Held {
 
 fn own_identity(nonce: &handshake::Nonce) -> Sender {
     use rustix::process::{getegid, geteuid, getgid, getpid, getuid};
-    let ucred = rustix::net::UCred { pid: getpid(), uid: geteuid(), gid: getegid() };
-    let mut sender = handshake::sender_of(ucred, nonce);
+    let pid = getpid().as_raw_nonzero().get() as u32;
+    let mut sender = handshake::tokens(pid, geteuid().as_raw(), getegid().as_raw(), nonce);
     (sender.audit.val[3], sender.audit.val[4]) = (getuid().as_raw(), getgid().as_raw());
     sender
 }

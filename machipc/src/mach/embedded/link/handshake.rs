@@ -2,12 +2,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::net::UCred;
-
 use super::super::message::Sender;
 use super::frame::Reader;
 use super::identity::{Identity, NO_IDENTITY};
-use super::socket;
+use super::socket::{self, Credentials};
 use crate::mach::{MACH_PORT_QLIMIT_BASIC, audit_token_t, kern_return_t, security_token_t};
 
 /// A task's name for itself: random, new with each exec.
@@ -78,15 +76,20 @@ pub(super) fn own_nonce() -> Nonce {
     nonce
 }
 
-/// The tokens of a process: ids from the kernel, and a version that tells it from an earlier process with its id.
-pub(in super::super) fn sender_of(credentials: UCred, nonce: &Nonce) -> Sender {
-    let (uid, gid) = (credentials.uid.as_raw(), credentials.gid.as_raw());
-    let pid = credentials.pid.as_raw_nonzero().get() as u32;
+/// The tokens of a process: ids, and a version that tells it from an earlier process with its id.
+pub(in super::super) fn tokens(pid: u32, uid: u32, gid: u32, nonce: &Nonce) -> Sender {
     let version = u32::from_le_bytes([nonce[0], nonce[1], nonce[2], nonce[3]]) >> 1;
     Sender {
         security: security_token_t { val: [uid, gid] },
         audit: audit_token_t { val: [uid, uid, gid, uid, gid, pid, 0, version] },
     }
+}
+
+/// The tokens of whom the kernel vouches for. `None`: a process of a pid namespace that cannot be seen from here: its id of 0 must not pass
+/// for that of Mach's kernel.
+fn sender_of(credentials: Credentials, nonce: &Nonce) -> Option<Sender> {
+    let Credentials { pid, uid, gid } = credentials;
+    (pid != 0).then(|| tokens(pid, uid, gid, nonce))
 }
 
 /// Sends a hello with the link's memory.
@@ -111,7 +114,7 @@ pub(in super::super) fn go_elsewhere(socket: impl AsFd, other: OwnedFd) -> rusti
     socket::send(socket, &packet, &[other.as_fd()])
 }
 
-/// Receives a hello. `Ok(None)`: it has not come yet; an error: the peer is gone or does not speak our protocol.
+/// Receives a hello. `Ok(None)`: it has not come yet; an error: the peer is gone, cannot be seen (`ACCESS`), or does not speak our protocol.
 pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Option<First>> {
     let mut bytes = [0; PACKET_MAX];
     let packet = match socket::receive(socket, &mut bytes) {
@@ -122,7 +125,7 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
     };
     let credentials = match packet.credentials {
         Some(credentials) => credentials,
-        None => rustix::net::sockopt::socket_peercred(socket)?,
+        None => socket::credentials(socket)?,
     };
     if packet.fds_lost {
         return Err(rustix::io::Errno::MFILE);
@@ -131,7 +134,8 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
     let bytes = &bytes[..packet.len];
     match (parse_hello(bytes), fds.pop(), fds.is_empty()) {
         (Some((nonce, name)), Some(memory), true) => {
-            let (peer, early) = (sender_of(credentials, &nonce), bytes[1] == FLAG);
+            let peer = sender_of(credentials, &nonce).ok_or(rustix::io::Errno::ACCESS)?;
+            let early = bytes[1] == FLAG;
             Ok(Some(First::Hello(Hello { peer, nonce, name: name.to_vec(), memory, early })))
         }
         (None, Some(other), true) if is_elsewhere(bytes) => Ok(Some(First::Elsewhere(other))),
@@ -139,14 +143,13 @@ pub(in super::super) fn receive_hello(socket: &OwnedFd) -> rustix::io::Result<Op
     }
 }
 
-/// Process id of whoever made a connection. `None`: this is not a connection on which a handshake could happen.
+/// Process id of whoever made a connection, 0 if it cannot be seen. `None`: this is not a connection on which a handshake could happen.
 pub(in super::super) fn creator(socket: &OwnedFd) -> Option<u32> {
     use rustix::net::{AddressFamily, SocketType, sockopt};
     // A peer can pass us any descriptor. The kernel vouches for nobody on other kinds of sockets.
     let fit = sockopt::socket_domain(socket) == Ok(AddressFamily::UNIX)
         && sockopt::socket_type(socket) == Ok(SocketType::SEQPACKET);
-    let credentials = fit.then(|| sockopt::socket_peercred(socket).ok()).flatten()?;
-    Some(credentials.pid.as_raw_nonzero().get() as u32)
+    Some(fit.then(|| socket::credentials(socket).ok()).flatten()?.pid)
 }
 
 fn is_elsewhere(bytes: &[u8]) -> bool {
@@ -214,7 +217,7 @@ pub(in super::super) fn receive_welcome(
     let welcome = parse_welcome(&bytes[..packet.len]).ok_or(rustix::io::Errno::PROTO)?;
     // Who listened first is not who answers where a service manager declares the name.
     let credentials = packet.credentials.ok_or(rustix::io::Errno::PROTO)?;
-    let sender = sender_of(credentials, &welcome.nonce);
+    let sender = sender_of(credentials, &welcome.nonce).ok_or(rustix::io::Errno::ACCESS)?;
     Ok((welcome, sender, packet.fds.pop()))
 }
 
@@ -238,7 +241,7 @@ fn parse_welcome(bytes: &[u8]) -> Option<Welcome> {
 }
 
 /// Who a peer is that was not waited for, and what it answers.
-pub(super) fn identify(bytes: &[u8], credentials: Option<UCred>) -> Option<(Sender, Welcome)> {
+pub(super) fn identify(bytes: &[u8], credentials: Option<Credentials>) -> Option<(Sender, Welcome)> {
     let welcome = parse_welcome(bytes)?;
-    Some((sender_of(credentials?, &welcome.nonce), welcome))
+    Some((sender_of(credentials?, &welcome.nonce)?, welcome))
 }
