@@ -258,6 +258,7 @@ fn is_child(process: u32) -> bool {
     /// `WNOHANG | WEXITED | WNOWAIT`.
     const LOOK: c_int =
         if cfg!(target_vendor = "apple") { 0x01 | 0x04 | 0x20 } else { 0x01 | 0x04 | 0x0100_0000 };
+    // SAFETY: the signature is POSIX's; the structure behind the pointer is larger than either system's.
     unsafe extern "C" {
         fn waitid(idtype: c_int, id: u32, information: *mut [u64; 32], options: c_int) -> c_int;
     }

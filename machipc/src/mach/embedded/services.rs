@@ -405,6 +405,11 @@ impl Kernel {
                 if hello.early {
                     welcome.credits = self.grant_assumed(link, export, ASSUMED_CREDIT);
                 }
+                if answer_on.is_some()
+                    && let Some(link) = self.links.get_mut(link)
+                {
+                    *link.welcomed.entry(export).or_default() += 1;
+                }
                 self.give_onces(link, export, onces);
             }
             None => {

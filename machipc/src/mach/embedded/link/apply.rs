@@ -217,13 +217,25 @@ impl Kernel {
         Ok(())
     }
 
-    /// The peer has a right now of whose port's death it may have been told before, when it did not know what that meant. The answer comes
-    /// before all that follows from what the peer sends by the right.
+    /// The peer has a right now that came beside the link. What it was told of the right before meant nothing to it, so it is told again: of
+    /// the port's death, ahead of all that follows from what the peer sends by the right; to stop, when it seemed to have stopped.
     fn apply_imported(&mut self, id: u32, export: u32) -> Result<(), Breach> {
         let link = self.links.get_mut(id).ok_or(Breach)?;
         let Some(&mut Export::Send { port, .. }) = link.export(export) else { return Err(Breach) };
+        let welcomed = match link.welcomed.get_mut(&export) {
+            Some(left) => {
+                *left -= 1;
+                if *left == 0 {
+                    link.welcomed.remove(&export);
+                }
+                true
+            }
+            None => false,
+        };
         if matches!(self.port(port).home, Home::Dead) {
             self.post(id, Frame::Dead { export });
+        } else if welcomed {
+            self.halt_again(id, export);
         }
         Ok(())
     }

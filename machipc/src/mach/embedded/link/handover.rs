@@ -79,6 +79,22 @@ impl Kernel {
         self.post(holder, Frame::Halt { export: number, serial });
     }
 
+    /// A holder had stopped, or been told where to go, before it knew of the right.
+    pub(super) fn halt_again(&mut self, holder: u32, number: u32) {
+        let Some(link) = self.links.get_mut(holder) else { return };
+        let Some(export) = link.export(number) else { return };
+        let (port, told) = (export.port(), *export.halt());
+        if !matches!(told, Halt::Halted | Halt::Redirected) {
+            return;
+        }
+        *export.halt() = Halt::No;
+        if told == Halt::Redirected && !matches!(self.port(port).home, Home::Link { .. }) {
+            // The port has come back meanwhile.
+            return self.post(holder, Frame::Resume { export: number });
+        }
+        self.ask_to_halt(holder, number);
+    }
+
     /// Gives up on the holders that have not stopped: whoever has not answered is not waited for again until it does.
     pub(in super::super) fn leave_behind_holders_of(&mut self, message: &Message) {
         for port in self.ports_moving_with(message) {

@@ -190,6 +190,8 @@ pub(super) struct Link {
     /// The credit of rights that were given back, until the owner says that the id is gone: it may have sent the right once more
     /// before it saw that, and then takes the credit for granted.
     parted: HashMap<u32, Parted>,
+    /// How often an export was given by a welcome beside the link, as long as the peer has not said that it came.
+    pub(super) welcomed: HashMap<u32, u32>,
     /// How many times the peer was told to stop sending by some right.
     halts: u32,
     /// The peer has not answered for too long: nobody waits for it until it does.
@@ -250,6 +252,7 @@ impl Link {
     }
 
     fn remove_export(&mut self, id: u32) {
+        self.welcomed.remove(&id);
         if id & ASSIGNED == 0 {
             self.exports.remove(id);
         } else {
@@ -519,6 +522,7 @@ impl Kernel {
             onces: HashMap::default(),
             moved_once: 0,
             parted: HashMap::new(),
+            welcomed: HashMap::new(),
             halts: 0,
             late: false,
             identities: HashMap::new(),
