@@ -4,6 +4,7 @@ mod asker;
 mod async_batch;
 mod asynchronous;
 mod batch;
+mod comparing;
 mod connection;
 mod limit;
 mod options;
@@ -585,7 +586,7 @@ impl<M: MachMessage + 'static> Client<M> {
             let connection = renewable.current();
             match send(&connection) {
                 // Nothing has left.
-                Err(Error::HostDied { .. }) => renewable.renew(self, &connection, Some(deadline))?,
+                Err(Error::HostDied { .. }) => renewable.renew(self, &connection, deadline)?,
                 result => return result,
             }
         }

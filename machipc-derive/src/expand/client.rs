@@ -88,20 +88,6 @@ pub fn methods(model: &Model, endpoint: &Endpoint, manner: Manner) -> TokenStrea
         Manner::Blocking => (None, None),
         Manner::Asynchronous => (Some(quote!(async)), Some(quote!(.await))),
     };
-    // Asking the host for its definition blocks the thread: who wants that makes the one client of the other.
-    let connect_with = (manner == Manner::Blocking).then(|| {
-        quote! {
-                #[doc = " Connects as the options say."]
-                #[doc = ""]
-                #[doc = " # Errors"]
-                #[doc = " When there is no such host, or it does not fit."]
-                #visibility fn connect_with(
-                    options: &__rt::ConnectOptions,
-                ) -> __rt::Result<Self, __rt::Error> {
-                    __rt::Client::connect_with(options).map(Self)
-                }
-        }
-    });
     let methods = quote! {
         #[allow(dead_code)]
         impl #parameters #own #bounds {
@@ -131,7 +117,15 @@ pub fn methods(model: &Model, endpoint: &Endpoint, manner: Manner) -> TokenStrea
                 __rt::#wrapped::connect_timeout(timeout) #awaited.map(Self)
             }
 
-            #connect_with
+            #[doc = " Connects as the options say."]
+            #[doc = ""]
+            #[doc = " # Errors"]
+            #[doc = " When there is no such host, or it does not fit."]
+            #visibility #asynchronous fn connect_with(
+                options: &__rt::ConnectOptions,
+            ) -> __rt::Result<Self, __rt::Error> {
+                __rt::#wrapped::connect_with(options) #awaited.map(Self)
+            }
 
             #[doc = " The client of the host to which this is a right, for instance one that came in a message."]
             #visibility fn from_right(right: __rt::SendRight<#inner>) -> Self {

@@ -368,6 +368,13 @@ const _: () = {
         pub async fn connect_timeout(timeout: __rt::Duration) -> __rt::Result<Self, __rt::Error> {
             __rt::AsyncClient::connect_timeout(timeout).await.map(Self)
         }
+        /// Connects as the options say.
+        ///
+        /// # Errors
+        /// When there is no such host, or it does not fit.
+        pub async fn connect_with(options: &__rt::ConnectOptions) -> __rt::Result<Self, __rt::Error> {
+            __rt::AsyncClient::connect_with(options).await.map(Self)
+        }
         /// The client of the host to which this is a right, for instance one that came in a message.
         pub fn from_right(right: __rt::SendRight<StoreMessage<'static>>) -> Self {
             Self(__rt::AsyncClient::from_right(right))

@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::driver::{Alarm, Driver, Watched};
+use crate::driver::{Alarm, Driver};
 use crate::error::{Error, SendError};
 use crate::interceptor::{Interceptor, Watch};
 use crate::message::MachMessage;
-use crate::port::{Deadline, SendRight, bootstrap};
+use crate::port::{Deadline, SendRight};
 use crate::reply::{Reply, ReplyValue};
 use crate::scope::Scope;
 
@@ -19,7 +19,7 @@ use super::asker::Asker;
 use super::connection::Connection;
 use super::limit::Limit;
 use super::room::Place;
-use super::{Client, ConnectOptions, Link, PendingReply, Unsent, WhenFull, own_name};
+use super::{Client, ConnectOptions, Link, PendingReply, Unsent, WhenFull};
 
 /// Sends messages of type `M` to one host, and never blocks the thread: what waits is a future.
 ///
@@ -42,11 +42,11 @@ use super::{Client, ConnectOptions, Link, PendingReply, Unsent, WhenFull, own_na
 /// # Ok(())
 /// # }
 /// ```
-pub struct AsyncClient<M: MachMessage + 'static>(Client<M>);
+pub struct AsyncClient<M: MachMessage + 'static>(pub(super) Client<M>);
 
 impl<M: MachMessage + 'static> AsyncClient<M> {
-    /// Connects to the host of `M`'s own endpoint. Looking a name up waits for nobody but the system; whether the host has the same
-    /// definition is not [asked](ConnectOptions::compare), and shows in the first call.
+    /// Connects to the host of `M`'s own endpoint. Looking a name up waits for nobody but the system, and this is no future; whether the
+    /// host has the same definition is not asked, and shows in the first call. [`connect_with`](Self::connect_with) asks.
     ///
     /// # Errors
     /// As [`Client::connect`].
@@ -63,47 +63,21 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
         Client::connect_with(&ConnectOptions::new().name(name).compare(None)).map(Self)
     }
 
-    /// [`connect`](Self::connect), waiting up to `timeout` for a host to appear.
+    /// [`connect_with`](Self::connect_with), waiting up to `timeout` for a host to appear.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect), with [`Error::NotFound`] only once the time is up.
+    /// As [`Client::connect_timeout`].
     pub async fn connect_timeout(timeout: Duration) -> Result<Self, Error> {
-        Self::connect_to_timeout(own_name::<M>()?, timeout).await
+        Self::connect_with(&ConnectOptions::new().wait(timeout)).await
     }
 
-    /// [`connect_to`](Self::connect_to), waiting up to `timeout` for a host to appear. No thread is blocked, and nothing is done until the name
-    /// appears; where the system does not tell of all names (Apple systems), it is also looked up again now and then.
+    /// [`connect_with`](Self::connect_with), waiting up to `timeout` for a host of this name to appear. No thread is blocked, and nothing is
+    /// done until the name appears; where the system does not tell of all names (Apple systems), it is also looked up again now and then.
     ///
     /// # Errors
-    /// As [`connect_to`](Self::connect_to), with [`Error::NotFound`] only once the time is up.
+    /// As [`Client::connect_to_timeout`].
     pub async fn connect_to_timeout(name: &str, timeout: Duration) -> Result<Self, Error> {
-        let deadline = Deadline::after(timeout);
-        let mut names: Option<Watched> = None;
-        loop {
-            match Self::connect_to(name) {
-                Err(Error::NotFound { .. }) if !deadline.has_passed() => {}
-                result => return result,
-            }
-            let Some(names) = &names else {
-                // Mostly the name is there, and a watch is not worth its while. It is looked up again once it is watched.
-                let failed = |error| Error::from_bootstrap(name.to_owned(), error);
-                let watch = bootstrap::Watch::new(name).map_err(failed)?;
-                names = Some(Watched::names(&Driver::current(name)?, watch));
-                continue;
-            };
-            let until = deadline.min(names.look_again()).remaining().map(|left| Instant::now() + left);
-            let mut alarm = until.map(|until| Alarm::new(names.driver(), until));
-            poll_fn(|cx| match names.poll_message(cx) {
-                // What the message says does not matter, nor who sent it.
-                Poll::Ready(told) => Poll::Ready(told.map(drop)),
-                Poll::Pending => match &mut alarm {
-                    Some(alarm) => alarm.poll(cx).map(Ok),
-                    None => Poll::Pending,
-                },
-            })
-            .await
-            .map_err(|source| Error::Mach { endpoint: name.to_owned(), source })?;
-        }
+        Self::connect_with(&ConnectOptions::new().name(name).wait(timeout)).await
     }
 
     /// Makes a client of a right, for instance one that came in a message.
@@ -233,14 +207,16 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
                 let connection = renewable.current();
                 match self.when_it_has_room(&connection, limit, &mut send).await {
                     // Nothing has left.
-                    Err(Error::HostDied { .. }) => renewable.renew(&self.0, &connection, None)?,
+                    Err(Error::HostDied { .. }) => {
+                        renewable.renew_async(self, &connection, limit.deadline()).await?;
+                    }
                     result => return result,
                 }
             },
         }
     }
 
-    async fn when_it_has_room<R>(
+    pub(super) async fn when_it_has_room<R>(
         &self,
         connection: &Arc<Connection>,
         limit: Limit,

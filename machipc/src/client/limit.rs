@@ -21,12 +21,21 @@ impl Limit {
             return Some(Self { at: None, allowed: None });
         }
         let now = Instant::now();
-        let own = Self { at: own.and_then(|own| now.checked_add(own)), allowed: own };
+        let own = Self::own_from(now, own);
         let Some(inherited) = inherited.filter(|inherited| own.at.is_none_or(|own| *inherited < own)) else {
             return Some(own);
         };
         let left = inherited.saturating_duration_since(now);
         (!left.is_zero()).then_some(Self { at: Some(inherited), allowed: Some(left) })
+    }
+
+    /// `own` from now on.
+    pub(super) fn own(own: Option<Duration>) -> Self {
+        Self::own_from(Instant::now(), own)
+    }
+
+    fn own_from(now: Instant, own: Option<Duration>) -> Self {
+        Self { at: own.and_then(|own| now.checked_add(own)), allowed: own }
     }
 
     /// The same for a wait that begins now.

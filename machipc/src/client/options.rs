@@ -1,19 +1,19 @@
 //! How a client finds its host, and what becomes of it when the host dies.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Own};
+use crate::driver::{Alarm, Driver, Watched};
+use crate::error::Error;
 use crate::host::Core;
-use crate::message::{Encode, MachMessage};
-use crate::port::{Deadline, Outgoing, Trust, bootstrap};
+use crate::message::MachMessage;
+use crate::port::{Deadline, Trust, bootstrap};
 use crate::registry;
-use crate::reply::Reply;
-use crate::reply::wire::{self, Answered, Presence};
-use crate::scratch;
 
 use super::connection::Connection;
 use super::renewable::{self, Renewable};
-use super::{Client, Link, look_up_error, own_name};
+use super::{AsyncClient, Client, Link, look_up_error, own_name};
 
 /// Whether a client looks for another host when its own has died.
 ///
@@ -27,12 +27,12 @@ pub enum Reconnect {
     /// It looks the name up again, once a message is to be sent. Clones share what is found.
     OnHostDeath {
         /// How long such a message waits for a host to appear, within its own deadline; then it fails with [`Error::NotFound`].
-        /// An [`AsyncClient`](crate::AsyncClient) does not wait: it finds a host that is there.
         wait: Duration,
     },
 }
 
-/// How to connect: what [`Client::connect`] does by default, and what else it can do.
+/// How to connect: what [`Client::connect`] does by default, and what else it can do. An [`AsyncClient`]
+/// takes the same.
 ///
 /// ```no_run
 /// use machipc::{Client, ConnectOptions, Reconnect};
@@ -103,6 +103,33 @@ impl ConnectOptions {
     pub fn trust(self, trust: Trust, bytes: usize) -> Self {
         Self { shares: Some((trust, bytes)), ..self }
     }
+
+    fn name_for<M: MachMessage>(&self) -> Result<&str, Error> {
+        match &self.name {
+            Some(name) => Ok(name),
+            None => own_name::<M>(),
+        }
+    }
+
+    /// A client of the host that there is now. It is not asked for its definition yet.
+    fn find<M: MachMessage + 'static>(&self, name: &str) -> Result<Client<M>, Error> {
+        let mut client = match self.reconnect {
+            Reconnect::Never => Client::find(name)?,
+            Reconnect::OnHostDeath { wait } => {
+                let connection = renewable::look_up::<M>(name)?;
+                Client::to(
+                    Link::Renewable(Renewable::new(connection, wait, self.compare).into()),
+                    name.into(),
+                )
+            }
+        };
+        client.shares = self.shares;
+        if let Some(connection) = client.link.connection() {
+            // Before it is asked anything, so that it has answered that, too.
+            client.share(&connection);
+        }
+        Ok(client)
+    }
 }
 
 impl Default for ConnectOptions {
@@ -118,31 +145,16 @@ impl<M: MachMessage + 'static> Client<M> {
     /// [`Error::NotFound`] when there is no host, [`Error::NoName`] without a name, [`Error::BadName`] for one that cannot be one;
     /// [`Error::Fingerprint`] and [`Error::Denied`], if the host was [asked](ConnectOptions::compare).
     pub fn connect_with(options: &ConnectOptions) -> Result<Self, Error> {
-        let name = match &options.name {
-            Some(name) => name.as_str(),
-            None => own_name::<M>()?,
-        };
-        let mut client = match options.reconnect {
-            Reconnect::Never => bootstrap::waiting(
-                name,
-                Deadline::after(options.wait),
-                || Self::find(name),
-                |error| matches!(error, Error::NotFound { .. }),
-                |error| look_up_error(name, error),
-            )?,
-            Reconnect::OnHostDeath { wait } => {
-                let connection = renewable::find::<M>(name, Deadline::after(options.wait))?;
-                let renewable = Renewable::new(connection, wait, options.compare);
-                Self::to(Link::Renewable(renewable.into()), name.into())
-            }
-        };
-        client.shares = options.shares;
-        if let Some(connection) = client.link.connection() {
-            // Before it is asked anything, so that it has answered that, too.
-            client.share(&connection);
-            if let Some(within) = options.compare {
-                client.compare(&connection, within)?;
-            }
+        let name = options.name_for::<M>()?;
+        let client = bootstrap::waiting(
+            name,
+            Deadline::after(options.wait),
+            || options.find(name),
+            |error| matches!(error, Error::NotFound { .. }),
+            |error| look_up_error(name, error),
+        )?;
+        if let (Some(within), Some(connection)) = (options.compare, client.link.connection()) {
+            client.compare(&connection, within)?;
         }
         Ok(client)
     }
@@ -155,36 +167,68 @@ impl<M: MachMessage + 'static> Client<M> {
         let right = bootstrap::look_up::<M>(name).map_err(|error| look_up_error(name, error))?;
         Ok(Self::to(Link::Port(Connection::new(right).into()), name.into()))
     }
+}
 
-    /// Asks the host whether it has this side's definition. A host that does not answer now is asked nothing.
-    pub(super) fn compare(&self, connection: &Connection, within: Duration) -> Result<(), Error> {
-        scratch::with(|scratch| {
-            let deadline = Instant::now().checked_add(within);
-            let port =
-                scratch.take_port().map_err(|error| wire::send_error(&self.endpoint, error, within))?;
-            let reply = Reply::<Presence>::wanted(deadline);
-            let deadline = deadline.map_or(Deadline::never(), Deadline::at);
-            let question = Outgoing::encode(&mut scratch.send, wire::COMPARE_ID, self.fingerprint, |out| {
-                reply.encode(out)
-            })
-            .map_err(|source| Error::Encode { endpoint: self.endpoint.to_string(), source })?
-            .copy_send(connection.right())
-            .make_reply(&port);
-            let Ok(answer) = question.send_and_receive(&port, &mut scratch.receive, deadline) else {
-                // It is busy, or gone, and the first message will tell. The port goes with the right to it that may be about.
-                return Ok(());
-            };
-            let answered = wire::read::<Presence>(&answer, &self.endpoint, Own::of::<M>());
-            drop(answer);
-            scratch.keep_port(port);
-            match answered {
-                Answered::Failed(error @ (Error::Fingerprint { .. } | Error::Denied { .. })) => Err(error),
-                Answered::Value(Some(right)) => {
-                    connection.keep(right);
-                    Ok(())
-                }
-                _ => Ok(()),
-            }
+impl<M: MachMessage + 'static> AsyncClient<M> {
+    /// [`Client::connect_with`] without blocking the thread: what waits for the host to appear, and for what it says of its definition, is this
+    /// future.
+    ///
+    /// ```no_run
+    /// use machipc::{AsyncClient, ConnectOptions, Error, Reconnect};
+    /// use std::time::Duration;
+    ///
+    /// # async fn connect() -> Result<(), Error> {
+    /// let options = ConnectOptions::new()
+    ///     .name("com.example.echo")
+    ///     .wait(Duration::from_secs(5))
+    ///     .reconnect(Reconnect::OnHostDeath { wait: Duration::from_secs(5) });
+    /// let client = AsyncClient::<String>::connect_with(&options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::connect_with`].
+    pub async fn connect_with(options: &ConnectOptions) -> Result<Self, Error> {
+        let name = options.name_for::<M>()?;
+        let client = appears(name, Deadline::after(options.wait), || options.find(name)).await.map(Self)?;
+        if let (Some(within), Some(connection)) = (options.compare, client.0.link.connection()) {
+            client.compare(&connection, within).await?;
+        }
+        Ok(client)
+    }
+}
+
+/// What `look` finds, once there is a host of this name or the time is up. No thread is blocked.
+pub(super) async fn appears<T>(
+    name: &str,
+    deadline: Deadline,
+    look: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut names: Option<Watched> = None;
+    loop {
+        match look() {
+            Err(Error::NotFound { .. }) if !deadline.has_passed() => {}
+            result => return result,
+        }
+        let Some(names) = &names else {
+            // Mostly the name is there, and a watch is not worth its while. It is looked up again once it is watched.
+            let failed = |error| Error::from_bootstrap(name.to_owned(), error);
+            let watch = bootstrap::Watch::new(name).map_err(failed)?;
+            names = Some(Watched::names(&Driver::current(name)?, watch));
+            continue;
+        };
+        let until = deadline.min(names.look_again()).remaining().map(|left| Instant::now() + left);
+        let mut alarm = until.map(|until| Alarm::new(names.driver(), until));
+        poll_fn(|cx| match names.poll_message(cx) {
+            // What the message says does not matter, nor who sent it.
+            Poll::Ready(told) => Poll::Ready(told.map(drop)),
+            Poll::Pending => match &mut alarm {
+                Some(alarm) => alarm.poll(cx).map(Ok),
+                None => Poll::Pending,
+            },
         })
+        .await
+        .map_err(|source| Error::Mach { endpoint: name.to_owned(), source })?;
     }
 }

@@ -10,8 +10,9 @@ use crate::message::MachMessage;
 use crate::port::{Deadline, bootstrap};
 
 use super::connection::Connection;
+use super::options::appears;
 use super::when_full::Dropped;
-use super::{Client, look_up_error};
+use super::{AsyncClient, Client, look_up_error};
 
 /// The connection that clones share, whichever it is now. Reading it takes no lock.
 pub(super) struct Renewable {
@@ -32,41 +33,64 @@ impl Renewable {
         self.current.load_full()
     }
 
-    /// Finds another host in the place of one that is dead, on behalf of `client`. Without a deadline it waits for nobody.
+    /// Finds another host in the place of one that is dead, on behalf of `client`.
     pub(super) fn renew<M: MachMessage>(
         &self,
         client: &Client<M>,
         dead: &Arc<Connection>,
-        deadline: Option<Deadline>,
+        deadline: Deadline,
     ) -> Result<(), Error> {
-        if !Arc::ptr_eq(&self.current.load(), dead) {
+        if !self.is_current(dead) {
             // Somebody else has.
             return Ok(());
         }
         // Threads that come here at once each look for themselves, so that none waits for another's deadline; the first one's counts.
-        let until = deadline.map_or(Deadline::now(), |deadline| deadline.min(Deadline::after(self.wait)));
-        let found = find::<M>(client.endpoint(), until)?;
-        if let (Some(within), Some(_)) = (self.compare, deadline) {
+        let name = client.endpoint();
+        let found = bootstrap::waiting(
+            name,
+            deadline.min(Deadline::after(self.wait)),
+            || look_up::<M>(name),
+            |error| matches!(error, Error::NotFound { .. }),
+            |error| look_up_error(name, error),
+        )?;
+        if let Some(within) = self.compare {
             client.compare(&found, within)?;
         }
         self.current.compare_and_swap(dead, Arc::new(found));
         Ok(())
     }
+
+    /// [`renew`](Self::renew) without blocking the thread.
+    pub(super) async fn renew_async<M: MachMessage>(
+        &self,
+        client: &AsyncClient<M>,
+        dead: &Arc<Connection>,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        if !self.is_current(dead) {
+            return Ok(());
+        }
+        let name = client.client().endpoint();
+        let until = deadline.min(Deadline::after(self.wait));
+        let found = Arc::new(appears(name, until, || look_up::<M>(name)).await?);
+        if let Some(within) = self.compare {
+            client.compare(&found, within).await?;
+        }
+        self.current.compare_and_swap(dead, found);
+        Ok(())
+    }
+
+    fn is_current(&self, connection: &Arc<Connection>) -> bool {
+        Arc::ptr_eq(&self.current.load(), connection)
+    }
 }
 
-/// Finds a host that lives.
-pub(super) fn find<M>(name: &str, deadline: Deadline) -> Result<Connection, Error> {
-    let find = || match bootstrap::look_up::<M>(name) {
+/// The host of this name, if one is there that lives.
+pub(super) fn look_up<M>(name: &str) -> Result<Connection, Error> {
+    match bootstrap::look_up::<M>(name) {
         // The name of a host that is just dying.
         Ok(right) if right.is_dead() => Err(Error::NotFound { endpoint: name.to_owned() }),
         Ok(right) => Ok(Connection::new(right)),
         Err(error) => Err(look_up_error(name, error)),
-    };
-    bootstrap::waiting(
-        name,
-        deadline,
-        find,
-        |error| matches!(error, Error::NotFound { .. }),
-        |error| look_up_error(name, error),
-    )
+    }
 }
