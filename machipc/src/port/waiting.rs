@@ -19,7 +19,8 @@ use crate::mach;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Waiting {
     /// A thread watches for what it waits for before it sleeps: about as long as a wake-up from another processor takes, which is measured (10 to 100 µs), and much
-    /// less where that has not paid lately. It does not watch for a peer on its own processor.
+    /// less where that has not paid lately. To a peer on its own processor it gives way once instead, as long as no others have
+    /// the processor then.
     #[default]
     Adaptive,
     /// Threads sleep at once. A message that finds its receiver asleep costs three system calls and a wake-up, and a waiting thread no

@@ -62,6 +62,7 @@ mod sleep;
 mod space;
 mod spin;
 mod task;
+mod turns;
 mod wait;
 #[cfg(all(test, loom))]
 mod wait_model;

@@ -20,6 +20,7 @@ use super::link::{RoomWatch, Watch};
 use super::sleep::{Slept, Until};
 use super::spin::Spin;
 use super::task::Task;
+use super::turns::Turns;
 use super::wait::{Parker, Woken};
 use crate::mach::{WAIT_ADAPTIVELY, WAIT_ASLEEP, WAIT_POLLING};
 
@@ -79,6 +80,16 @@ const EVENTS_AT_ONCE: usize = 64;
 /// How threads wait, as [`set_waiting`](crate::mach::set_waiting) has it.
 pub(super) static WAITING: AtomicU32 = AtomicU32::new(WAIT_ADAPTIVELY);
 
+/// What a thread does before it sleeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It watches the rings.
+    Watch,
+    /// It lets a peer on its processor run.
+    Yield,
+    Sleep,
+}
+
 /// What one look at the sockets tells.
 pub(super) struct Events {
     places: [epoll::Event; EVENTS_AT_ONCE],
@@ -127,6 +138,7 @@ pub(super) struct Poller {
     calls: AtomicU32,
     drains: AtomicU32,
     pub(super) spin: Spin,
+    turns: Turns,
     /// The janitor sleeps until it is woken.
     pub(super) janitor_rests: AtomicBool,
     several_cpus: bool,
@@ -164,6 +176,7 @@ impl Poller {
             calls: AtomicU32::new(0),
             drains: AtomicU32::new(0),
             spin: Spin::new(),
+            turns: Turns::default(),
             janitor_rests: AtomicBool::new(false),
             several_cpus: cpus > 1,
             room_awaited: AtomicBool::new(false),
@@ -233,8 +246,10 @@ impl Poller {
     /// Watches the rings for as long as that pays. Returns whether there is something to look at: input, or more noticed than `noticed`.
     /// Only the leader calls this.
     pub(super) fn watch(&self, noticed: u32) -> bool {
-        if !self.pays_to_watch() {
-            return false;
+        match self.way_to_wait() {
+            Way::Watch => {}
+            Way::Yield => return self.turns.give_way(|| self.has_input() || self.noticed() != noticed),
+            Way::Sleep => return false,
         }
         let (mut rounds, mut began, mut last) = (0_u32, None, Duration::ZERO);
         'again: loop {
@@ -267,7 +282,7 @@ impl Poller {
 
     /// Watches a ring for room for as long as that pays. Returns whether there is some.
     pub(super) fn watch_room(&self, room: &RoomWatch) -> bool {
-        if !self.pays_to_watch() {
+        if self.way_to_wait() != Way::Watch {
             return false;
         }
         let (mut rounds, mut began) = (0_u32, None);
@@ -285,17 +300,24 @@ impl Poller {
         true
     }
 
-    /// Whether a peer may run while this thread spins: one that was last seen on this processor would only be kept from it.
-    fn pays_to_watch(&self) -> bool {
+    /// What a thread does before it sleeps. A peer that was last seen on this processor would only be kept from running by one that watches.
+    fn way_to_wait(&self) -> Way {
         match WAITING.load(Ordering::Relaxed) {
-            WAIT_ASLEEP => return false,
-            WAIT_POLLING => return true,
+            WAIT_ASLEEP => return Way::Sleep,
+            WAIT_POLLING => return Way::Watch,
             _ => {}
         }
         let own = rustix::thread::sched_getcpu() as u32;
         let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
         watches.iter().for_each(Watch::tell_processor);
-        watches.iter().any(|watch| watch.processor().map_or(self.several_cpus, |processor| processor != own))
+        let mut processors = watches.iter().map(Watch::processor);
+        if processors.any(|processor| processor.map_or(self.several_cpus, |processor| processor != own)) {
+            Way::Watch
+        } else if watches.is_empty() {
+            Way::Sleep
+        } else {
+            Way::Yield
+        }
     }
 
     /// How long it pays for a sender to watch for room that another thread of this process makes, which was last seen on a processor.
@@ -483,8 +505,14 @@ impl Task {
                 }
                 continue;
             }
-            if rounds == 0 && !poller.pays_to_watch() {
-                return false;
+            if rounds == 0 {
+                match poller.way_to_wait() {
+                    Way::Watch => {}
+                    Way::Yield if poller.turns.give_way(|| poller.has_input() || parker.is_notified()) => {
+                        continue;
+                    }
+                    Way::Yield | Way::Sleep => return false,
+                }
             }
             rounds += 1;
             // The clock costs more than a look at the rings.
