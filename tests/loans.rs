@@ -192,6 +192,10 @@ fn memory_is_used_again() {
     let (_host, client) = start(true);
     for number in 0..5_000 {
         show(&client, number, 40_000);
+        if number % 100 == 0 {
+            // A host that is behind by more than the pool holds is sent other memory.
+            assert_eq!(counted(&client).0, number + 1);
+        }
     }
     let (count, wrong, addresses) = counted(&client);
     assert_eq!((count, wrong), (5_000, 0));

@@ -78,7 +78,12 @@ impl MemoryCell {
     pub(crate) fn take(&self) -> (usize, usize) {
         match self.address.swap(0, Ordering::Acquire) {
             0 => (0, 0),
-            address => (address, self.len.swap(0, Ordering::Relaxed)),
+            // Nobody else changes the length meanwhile: the cell is empty, and this one alone may fill it again.
+            address => {
+                let len = self.len.load(Ordering::Relaxed);
+                self.len.store(0, Ordering::Relaxed);
+                (address, len)
+            }
         }
     }
 }

@@ -234,6 +234,9 @@ impl<'m> Encoder<'m> {
     }
 
     /// Appends an attachment: its index goes into the payload, as a `u32`.
+    // Inline, so that the attachment is made in its place: to be copied there it would be loaded as one while it is stored in parts, and that waits for
+    // all stores before, those to memory that was just built among them.
+    #[inline]
     pub fn attach(&mut self, attachment: Attachment<'m>) -> Result<(), EncodeError> {
         self.len_prefix(self.attachments.len())?;
         self.attachments.push(attachment);

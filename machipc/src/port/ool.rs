@@ -111,7 +111,8 @@ impl AsMut<[u8]> for OolBuffer {
 
 impl Drop for OolBuffer {
     fn drop(&mut self) {
-        let (address, len) = self.cell.take();
+        // Not taken out, which takes a locked instruction: nobody else has the cell.
+        let (address, len) = self.cell.get();
         if len != 0 {
             // SAFETY: the region is ours alone and this is the end of its owner.
             unsafe { sys::vm_deallocate(address, len) };

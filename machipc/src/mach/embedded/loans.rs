@@ -1,21 +1,26 @@
-//! Pools of memory that a sender and a receiver share who trust each other: a memfd that both map. In front are words, one a block, that say
-//! whether the loan that begins there is in use; then come the blocks. The sender allocates, the one who has a loan last frees it by storing to
-//! its word; so a loan comes back without a frame.
+//! Pools of memory that a sender and a receiver share who trust each other: a memfd that both map. In front are words, as many as there are blocks;
+//! then come the blocks. Each loan has a ticket, counted from the pool's first one on, which goes with it. Who has the loan last gives it back by
+//! storing its ticket to the word that is the ticket's turn; so a loan comes back without a frame.
 //!
 //! The sender takes ranges one behind the other and begins again at the start when what was there has come back. Loans come back to it in the
 //! order in which they were made: one that somebody keeps holds up those behind it, and when there is no room left
 //! memory is allocated as if there were no pool.
 //!
+//! Only who gives loans back writes the words, and the sender reads them only now and then: the tickets of loans that follow each other are on
+//! one cache line, which goes to and fro once for many of them.
+//!
 //! Invariants of [`Pool`]: (1) `base` is a shared mapping of `size` bytes that lives as long as the value, and the file is sealed against
-//! shrinking; (2) `lent` loans have been given to this task's program and not come back; the value lives in `POOLS` at least as long.
+//! shrinking; (2) `tickets` has the loans that were given to this task's program and have not come back; the value lives in `POOLS` at least as long.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
+use zerocopy::FromZeros;
 
 use super::task::task;
 use crate::mach::{
@@ -28,13 +33,14 @@ const BLOCK: usize = 4096;
 const SIZE_MAX: usize = 1 << 32;
 /// Who has room at the start begins there again after so many bytes, or eight loans: memory that was used a moment ago is in the caches.
 const ROUND: usize = 1 << 20;
+/// So many blocks are lent between two looks at what has come back.
+const LOOK_AFTER: usize = ROUND / 2 / BLOCK;
 
 /// The seals of a pool: its size is final. It stays writable.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// A word's values.
-const FREE: u32 = 0;
-const USED: u32 = 1;
+/// A bit of every ticket, so that none is 0.
+const TICKET: u32 = 1 << 31;
 
 /// Pools of this task. Few.
 static POOLS: Mutex<Vec<Arc<Pool>>> = Mutex::new(Vec::new());
@@ -44,8 +50,10 @@ static POOLS: Mutex<Vec<Arc<Pool>>> = Mutex::new(Vec::new());
 pub(super) struct Pool {
     base: *mut u8,
     size: usize,
+    /// A power of two.
     blocks: usize,
-    lent: AtomicUsize,
+    /// The ticket of the loan that begins at a block, if this task's program has it; 0 else. Each is changed by who has that loan.
+    tickets: Box<[AtomicU32]>,
     /// The link has ended: the pool goes when the last loan does.
     closed: AtomicBool,
 }
@@ -62,16 +70,18 @@ impl Drop for Pool {
     }
 }
 
-/// A loan: its first block and its length in bytes.
+/// A loan: its first block, its length in bytes and its ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Loan {
     pub(super) block: u32,
     pub(super) len: u32,
+    pub(super) ticket: u32,
 }
 
 impl Pool {
     fn map(fd: BorrowedFd<'_>, blocks: usize) -> rustix::io::Result<Arc<Self>> {
         let size = file_size(blocks);
+        let tickets = <[AtomicU32]>::new_box_zeroed_with_elems(blocks).map_err(|_| Errno::NOMEM)?;
         // SAFETY: no address is asked for, so no existing mapping is touched.
         let base = unsafe {
             rustix::mm::mmap(
@@ -85,8 +95,8 @@ impl Pool {
         }?;
         // SAFETY: mapped just now; the advice changes nothing in this process and keeps the memory from forked children.
         let _ = unsafe { rustix::mm::madvise(base, size, Advice::LinuxDontFork) };
-        let (lent, closed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let pool = Arc::new(Self { base: base.cast(), size, blocks, lent, closed });
+        let closed = AtomicBool::new(false);
+        let pool = Arc::new(Self { base: base.cast(), size, blocks, tickets, closed });
         pools().push(pool.clone());
         Ok(pool)
     }
@@ -98,16 +108,16 @@ impl Pool {
         let blocks = (1..).find(|blocks| file_size(1 << blocks) >= size).map_or(0, |blocks| 1 << blocks);
         let whole = seals.contains(SEALS) && !seals.contains(SealFlags::WRITE) && file_size(blocks) == size;
         if !whole || size > 2 * SIZE_MAX {
-            return Err(rustix::io::Errno::INVAL);
+            return Err(Errno::INVAL);
         }
         Self::map(fd.as_fd(), blocks)
     }
 
-    /// The word of a block.
-    fn word(&self, block: usize) -> &AtomicU32 {
-        assert!(block < self.blocks, "a block beyond its pool");
-        // SAFETY: invariant 1: the words are in front, one for each block; both sides access them atomically.
-        unsafe { AtomicU32::from_ptr(self.base.cast::<u32>().wrapping_add(block)) }
+    /// The word whose turn a ticket is.
+    fn word(&self, ticket: u32) -> &AtomicU32 {
+        let index = ticket as usize % self.blocks;
+        // SAFETY: invariant 1: the words are in front, as many as blocks; both sides access them atomically.
+        unsafe { AtomicU32::from_ptr(self.base.cast::<u32>().wrapping_add(index)) }
     }
 
     fn address_of(&self, block: usize) -> usize {
@@ -118,24 +128,39 @@ impl Pool {
     pub(super) fn receive(&self, loan: Loan) -> Option<usize> {
         let (block, count) = (loan.block as usize, (loan.len as usize).div_ceil(BLOCK));
         let within = count > 0 && block < self.blocks && count <= self.blocks - block;
-        within.then(|| {
-            self.lent.fetch_add(1, Ordering::Relaxed);
+        (within && loan.ticket & TICKET != 0).then(|| {
+            self.tickets[block].store(loan.ticket, Ordering::Relaxed);
             self.base.expose_provenance();
-            self.address_of(block)
+            let address = self.address_of(block);
+            bring_near(address);
+            address
         })
     }
 
-    /// Whether a loan begins at an address.
-    pub(super) fn lends(&self, address: usize) -> bool {
-        self.block_at(address).is_some_and(|block| self.word(block).load(Ordering::Relaxed) == USED)
+    /// Whether a loan that this task has begins at an address.
+    fn lends(&self, address: usize) -> bool {
+        self.block_at(address).is_some_and(|block| self.tickets[block].load(Ordering::Relaxed) != 0)
     }
 
     /// The loan at an address, which leaves this task with a message.
     pub(super) fn send(&self, address: usize, len: usize) -> Option<Loan> {
         let block = self.block_at(address)?;
-        // From here on it is the receiver's to free.
-        self.lent.fetch_sub(1, Ordering::Relaxed);
-        Some(Loan { block: block as u32, len: len as u32 })
+        let ticket = self.take_ticket(block)?;
+        Some(Loan { block: block as u32, len: len as u32, ticket })
+    }
+
+    /// Takes the loan that begins at a block from this task.
+    fn take_ticket(&self, block: usize) -> Option<u32> {
+        let ticket = self.tickets[block].load(Ordering::Relaxed);
+        // Not in one step: nobody else may do this with the same memory, and a locked instruction would wait here until what was just written
+        // to the memory has left for it.
+        self.tickets[block].store(0, Ordering::Relaxed);
+        (ticket != 0).then_some(ticket)
+    }
+
+    /// Whether this task's program has loans.
+    fn is_lent(&self) -> bool {
+        self.tickets.iter().any(|ticket| ticket.load(Ordering::Relaxed) != 0)
     }
 
     /// The block that begins at an address.
@@ -151,6 +176,29 @@ impl Pool {
     }
 }
 
+/// Has what lies at an address brought near: it is looked at soon.
+fn bring_near(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which reads nothing and cannot fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// Has what lies at an address, which is free, belong to this processor: it is written to soon, and until then the other side's cache has it.
+fn claim(address: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which changes nothing and cannot fault.
+    unsafe {
+        core::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 fn words_size(blocks: usize) -> usize {
     (blocks * size_of::<u32>()).next_multiple_of(BLOCK)
 }
@@ -164,10 +212,14 @@ pub(super) struct Lender {
     pub(super) pool: Arc<Pool>,
     /// The peer has it mapped.
     pub(super) accepted: bool,
-    /// Loans that were made and not seen to have come back, in the order in which they were made: first block and the first one behind it.
-    made: VecDeque<(usize, usize)>,
+    /// Loans that were made and not seen to have come back, in the order in which they were made: the first block, and the ticket.
+    made: VecDeque<(usize, u32)>,
     /// Where the next one goes.
     next: usize,
+    /// How many were made.
+    count: u32,
+    /// Blocks that were lent since the last look at what has come back.
+    unlooked: usize,
 }
 
 impl Lender {
@@ -178,7 +230,7 @@ impl Lender {
         rustix::fs::ftruncate(&fd, file_size(blocks) as u64)?;
         rustix::fs::fcntl_add_seals(&fd, SEALS)?;
         let pool = Pool::map(fd.as_fd(), blocks)?;
-        Ok((fd, Self { pool, accepted: false, made: VecDeque::new(), next: 0 }))
+        Ok((fd, Self { pool, accepted: false, made: VecDeque::new(), next: 0, count: 0, unlooked: 0 }))
     }
 
     /// Makes a loan of `len` bytes: its address.
@@ -187,35 +239,52 @@ impl Lender {
         if !self.accepted || count == 0 || count > self.pool.blocks {
             return Err(KERN_FAILURE);
         }
+        let mut place = None;
+        if self.unlooked < LOOK_AFTER {
+            place = self.place(count);
+        }
+        if place.is_none() {
+            self.take_back();
+            place = self.place(count);
+        }
+        let first = place.ok_or(KERN_NO_SPACE)?;
+        let ticket = self.count | TICKET;
+        self.count = self.count.wrapping_add(1);
+        (self.next, self.unlooked) = (first + count, self.unlooked + count);
+        self.made.push_back((first, ticket));
+        self.pool.tickets[first].store(ticket, Ordering::Relaxed);
+        self.pool.base.expose_provenance();
+        if let Some(next) = self.place(count) {
+            // Mostly the next loan is as large.
+            claim(self.pool.address_of(next));
+        }
+        Ok(self.pool.address_of(first))
+    }
+
+    /// Where so many blocks in a row are free, as far as is known.
+    fn place(&self, count: usize) -> Option<usize> {
+        let Some(&(oldest, _)) = self.made.front() else { return Some(0) };
+        if self.next <= oldest {
+            return (count <= oldest - self.next).then_some(self.next);
+        }
+        // What is free is behind the last one, and in front of the oldest.
+        let round = (ROUND / BLOCK).max(8 * count);
+        let fits_behind = count <= self.pool.blocks - self.next;
+        if count <= oldest && (self.next >= round || !fits_behind) {
+            return Some(0);
+        }
+        fits_behind.then_some(self.next)
+    }
+
+    /// Looks which loans have come back.
+    fn take_back(&mut self) {
         // Acquire meets the Release of who gave it back: what that one has read or written is behind it.
-        while let Some(&(block, _)) = self.made.front()
-            && self.pool.word(block).load(Ordering::Acquire) == FREE
+        while let Some(&(_, ticket)) = self.made.front()
+            && self.pool.word(ticket).load(Ordering::Acquire) == ticket
         {
             self.made.pop_front();
         }
-        let first = match self.made.front() {
-            None => 0,
-            Some(&(oldest, _)) if self.next > oldest => {
-                // What is free is behind the last one, and in front of the oldest.
-                let round = (ROUND / BLOCK).max(8 * count);
-                let fits_behind = count <= self.pool.blocks - self.next;
-                if count <= oldest && (self.next >= round || !fits_behind) {
-                    0
-                } else if fits_behind {
-                    self.next
-                } else {
-                    return Err(KERN_NO_SPACE);
-                }
-            }
-            Some(&(oldest, _)) if count <= oldest - self.next => self.next,
-            Some(_) => return Err(KERN_NO_SPACE),
-        };
-        self.next = first + count;
-        self.made.push_back((first, self.next));
-        self.pool.word(first).store(USED, Ordering::Relaxed);
-        self.pool.lent.fetch_add(1, Ordering::Relaxed);
-        self.pool.base.expose_provenance();
-        Ok(self.pool.address_of(first))
+        self.unlooked = 0;
     }
 }
 
@@ -225,11 +294,11 @@ pub(super) fn give_back(address: usize) -> bool {
     let Some((pool, block)) = pools.iter().find_map(|pool| Some((pool, pool.block_at(address)?))) else {
         return false;
     };
-    if pool.word(block).swap(FREE, Ordering::Release) != USED {
-        // Within a loan, or twice: nothing to give back, and nothing to unmap.
-        return true;
+    // Within a loan, or twice: nothing to give back, and nothing to unmap.
+    if let Some(ticket) = pool.take_ticket(block) {
+        pool.word(ticket).store(ticket, Ordering::Release);
     }
-    if pool.lent.fetch_sub(1, Ordering::Relaxed) == 1 && pool.closed.load(Ordering::Relaxed) {
+    if pool.closed.load(Ordering::Relaxed) {
         sweep(&mut pools);
     }
     true
@@ -242,7 +311,7 @@ pub(super) fn is_loan(address: usize) -> bool {
 
 /// Lets go of pools that are not used any more.
 fn sweep(pools: &mut Vec<Arc<Pool>>) {
-    pools.retain(|pool| !pool.closed.load(Ordering::Relaxed) || pool.lent.load(Ordering::Relaxed) > 0);
+    pools.retain(|pool| !pool.closed.load(Ordering::Relaxed) || pool.is_lent());
 }
 
 fn pools() -> MutexGuard<'static, Vec<Arc<Pool>>> {
@@ -352,9 +421,10 @@ mod tests {
         let pool = Pool::open(&fd).unwrap();
         assert_eq!(pool.blocks, lender.pool.blocks);
         for (block, len) in [(0, 0), (u32::MAX, 1), (255, 4097), (256, 1), (0, 1 << 21)] {
-            assert_eq!(pool.receive(Loan { block, len }), None);
+            assert_eq!(pool.receive(Loan { block, len, ticket: TICKET }), None);
         }
-        assert!(pool.receive(Loan { block: 255, len: 4096 }).is_some());
+        assert_eq!(pool.receive(Loan { block: 0, len: 1, ticket: 0 }), None);
+        assert!(pool.receive(Loan { block: 255, len: 4096, ticket: u32::MAX }).is_some());
         let unsealed = rustix::fs::memfd_create("test", MemfdFlags::ALLOW_SEALING).unwrap();
         rustix::fs::ftruncate(&unsealed, file_size(256) as u64).unwrap();
         assert!(Pool::open(&unsealed).is_err());

@@ -469,8 +469,8 @@ impl Kernel {
                 }
                 let region = match tag {
                     ITEM_LOAN => {
-                        let block = reader.word().ok_or(Breach)?;
-                        Ok(self.take_loan(id, Loan { block, len: len as u32 })?)
+                        let (block, ticket) = (reader.word().ok_or(Breach)?, reader.word().ok_or(Breach)?);
+                        Ok(self.take_loan(id, Loan { block, len: len as u32, ticket })?)
                     }
                     ITEM_PIECES => {
                         let came = self.links.get_mut(id).ok_or(Breach)?.pieces.take(len)?;

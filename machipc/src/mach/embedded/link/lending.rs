@@ -24,7 +24,7 @@ use crate::mach::{
 
 const HEADER: usize = size_of::<mach_msg_header_t>();
 /// Bytes of a message frame's item that is a loan.
-const ITEM: usize = 16;
+const ITEM: usize = 20;
 /// Bytes of such a message's frame before its own.
 const LENT_HEAD: usize = HEAD + MESSAGE_HEAD + ITEM;
 /// Where the one descriptor ends, behind the header.
@@ -135,8 +135,8 @@ impl Kernel {
         if !link.can_take(ITEM + bytes.len()) {
             return false;
         }
-        let pool = link.lends.as_ref().map(|lender| &lender.pool).filter(|pool| pool.lends(address));
-        let Some(loan) = pool.and_then(|pool| pool.send(address, len as usize)) else { return false };
+        let lent = link.lends.as_ref().and_then(|lender| lender.pool.send(address, len as usize));
+        let Some(loan) = lent else { return false };
         port.credits -= 1;
         let words: [u32; LENT_HEAD / 4] = [
             (MESSAGE_HEAD + ITEM + bytes.len()) as u32,
@@ -155,6 +155,7 @@ impl Kernel {
             u32::from(kind) | u32::from(copy) << 8,
             loan.len,
             loan.block,
+            loan.ticket,
         ];
         let head: [u8; LENT_HEAD] = zerocopy::transmute!(words);
         link.tx.write_two(&head, bytes);
@@ -201,6 +202,7 @@ impl Kernel {
             options,
             len,
             block,
+            ticket,
         ] = words
         else {
             return None;
@@ -220,7 +222,7 @@ impl Kernel {
         if !link.grants(export, port, 1) {
             return None;
         }
-        let address = link.borrows.as_ref()?.receive(Loan { block, len })? as u64;
+        let address = link.borrows.as_ref()?.receive(Loan { block, len, ticket })? as u64;
         link.rx.skip(LENT_HEAD as u32);
         link.rx.read_into(room, HEADER, bytes);
         link.rx.prefetch();
