@@ -245,7 +245,7 @@ impl<M: MachMessage + 'static> Client<M> {
         // the last message's place in the ring included.
         if let (Link::Port(connection), None, false) = (&self.link, &self.interceptors, Scope::is_traced()) {
             return match self.send_through(connection, &message) {
-                Ok(()) => Ok(()),
+                Ok(_) => Ok(()),
                 Err(error) => Err(SendError::new(message, error)),
             };
         }
@@ -266,7 +266,7 @@ impl<M: MachMessage + 'static> Client<M> {
         if self.interceptors.is_some() {
             return self.send_watched(message);
         }
-        self.send_unwatched(message)
+        self.send_unwatched(message).map(drop)
     }
 
     #[cold]
@@ -278,14 +278,15 @@ impl<M: MachMessage + 'static> Client<M> {
         let entered = watch.as_deref().map(Watch::enter);
         let sent = self.send_unwatched(message);
         drop(entered);
-        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
-        sent
+        Watch::finish(watch, sent.as_ref().map(|size| *size).map_err(SendError::error));
+        sent.map(drop)
     }
 
+    /// Returns how many bytes were sent, 0 on the short cut; none if the message was discarded for want of room.
     #[inline(always)]
-    fn send_unwatched<'m>(&self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+    fn send_unwatched<'m>(&self, message: M::View<'m>) -> Result<Option<usize>, SendError<M::View<'m>>> {
         let sent = match &self.link {
-            Link::Local(core) => return self.send_local(core, message),
+            Link::Local(core) => return self.send_local(core, message).map(|()| Some(0)),
             Link::Port(connection) => self.send_through(connection, &message),
             Link::Renewable(renewable) => self.send_to_living(renewable, &message),
         };
@@ -301,7 +302,7 @@ impl<M: MachMessage + 'static> Client<M> {
         sent.map_err(|(message, error)| SendError::new(message, error))
     }
 
-    fn send_through(&self, connection: &Connection, message: &M::View<'_>) -> Result<(), Error> {
+    fn send_through(&self, connection: &Connection, message: &M::View<'_>) -> Result<Option<usize>, Error> {
         self.or_dropped(match self.inherited() {
             // Without a look at the clock, which takes longer than the rest.
             None => {
@@ -316,7 +317,7 @@ impl<M: MachMessage + 'static> Client<M> {
         })
     }
 
-    fn send_to_living(&self, renewable: &Renewable, message: &M::View<'_>) -> Result<(), Error> {
+    fn send_to_living(&self, renewable: &Renewable, message: &M::View<'_>) -> Result<Option<usize>, Error> {
         self.or_dropped(self.limit().and_then(|limit| {
             self.with_living(renewable, limit.deadline(), |connection| {
                 let sent = self.post(connection, message, self.room(limit.deadline()));
@@ -325,12 +326,12 @@ impl<M: MachMessage + 'static> Client<M> {
         }))
     }
 
-    /// What became of a message, for a client that may drop what finds no room.
-    fn or_dropped(&self, sent: Result<(), Error>) -> Result<(), Error> {
-        self.trace_sent(sent.as_ref().map(|&()| ()));
+    /// What became of a message, for a client that may drop what finds no room: none then.
+    fn or_dropped(&self, sent: Result<usize, Error>) -> Result<Option<usize>, Error> {
+        self.trace_sent(sent.as_ref().map(drop));
         match sent {
-            Err(error) if self.is_dropped(&error) => Ok(()),
-            sent => sent,
+            Err(error) if self.is_dropped(&error) => Ok(None),
+            sent => sent.map(Some),
         }
     }
 
@@ -352,6 +353,7 @@ impl<M: MachMessage + 'static> Client<M> {
             name: M::message_name(id),
             peer: None,
             size: 0,
+            reply_size: 0,
             request,
             local: self.is_local(),
             trace: TraceContext::current(),
@@ -363,12 +365,16 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Has a request sent whose answer is waited for here, if it may be.
-    fn watched<R>(&self, id: i32, ask: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
-        let Some(watch) = self.watch(id, true)? else { return ask() };
+    fn watched<R: ReplyValue>(
+        &self,
+        id: i32,
+        ask: impl FnOnce(Option<&Watch>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let Some(watch) = self.watch(id, true)? else { return ask(None) };
         let entered = watch.enter();
-        let answer = ask();
+        let answer = ask(Some(&watch));
         drop(entered);
-        Watch::finish(Some(watch), answer.as_ref());
+        Watch::finish_call(Some(watch), answer.as_ref());
         answer
     }
 
@@ -456,15 +462,16 @@ impl<M: MachMessage + 'static> Client<M> {
             Link::Local(core) => self.call_local(core, request, limit),
             Link::Port(connection) => {
                 let message = request(Reply::wanted(limit.at));
-                self.watched(message.message_id(), || {
-                    self.call_port(connection, &message, limit, limit.fresh()).map_err(Failed::into_error)
+                self.watched(message.message_id(), |watch| {
+                    self.call_port(connection, &message, limit, limit.fresh(), watch)
+                        .map_err(Failed::into_error)
                 })
             }
             Link::Renewable(renewable) => {
                 let message = request(Reply::wanted(limit.at));
-                self.watched(message.message_id(), || {
+                self.watched(message.message_id(), |watch| {
                     let answer = self.with_living(renewable, limit.deadline(), |connection| {
-                        match self.call_port(connection, &message, limit, limit.deadline()) {
+                        match self.call_port(connection, &message, limit, limit.deadline(), watch) {
                             Ok(answer) => Ok(Ok(answer)),
                             Err(Failed::Before(error)) => Err(error),
                             // It has not run, and the port will be gone in a moment.
@@ -515,9 +522,10 @@ impl<M: MachMessage + 'static> Client<M> {
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
     ) -> Result<PendingReply<T>, Error> {
         let limit = self.limit()?;
-        let start = |connection: &Arc<Connection>, message: &M::View<'m>| {
+        let start = |connection: &Arc<Connection>, message: &M::View<'m>, watch: &Option<Box<Watch>>| {
             let driver = connection.driver(&self.endpoint)?;
-            self.start_port(connection, message, limit, self.room(limit.deadline()), &driver)
+            let room = self.room(limit.deadline());
+            self.start_port(connection, message, limit, room, &driver, watch.as_deref())
                 .map_err(|unsent| self.unsent(unsent, limit.allowed()))
         };
         match &self.link {
@@ -525,13 +533,14 @@ impl<M: MachMessage + 'static> Client<M> {
             Link::Port(connection) => {
                 let message = request(Reply::wanted(limit.at));
                 let watch = self.watch(message.message_id(), true)?;
-                PendingReply::watched(start(connection, &message), watch)
+                PendingReply::watched(start(connection, &message, &watch), watch)
             }
             Link::Renewable(renewable) => {
                 let message = request(Reply::wanted(limit.at));
                 let watch = self.watch(message.message_id(), true)?;
-                let started =
-                    self.with_living(renewable, limit.deadline(), |connection| start(connection, &message));
+                let started = self.with_living(renewable, limit.deadline(), |connection| {
+                    start(connection, &message, &watch)
+                });
                 PendingReply::watched(started, watch)
             }
         }
@@ -592,8 +601,8 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    /// Sends a one-way message, waiting for room until `room`.
-    fn post(&self, connection: &Connection, message: &M::View<'_>, room: Deadline) -> Result<(), Unsent> {
+    /// Sends a one-way message, waiting for room until `room`. Returns how many bytes it has.
+    fn post(&self, connection: &Connection, message: &M::View<'_>, room: Deadline) -> Result<usize, Unsent> {
         let (id, trace) = (message.message_id(), TraceContext::current());
         scratch::with(|scratch| {
             let write = |out: &mut _| message.encode_payload(out);
@@ -618,11 +627,15 @@ impl<M: MachMessage + 'static> Client<M> {
         limit: Limit,
         room: Deadline,
         driver: &Arc<Driver>,
+        watch: Option<&Watch>,
     ) -> Result<PendingReply<T>, Unsent> {
         scratch::with(|scratch| {
             let outgoing = self.encode(&mut scratch.send, message).map_err(Unsent::Failed)?;
             if !outgoing.reply_wanted() {
                 return Err(Unsent::Failed(self.encode_error(EncodeError::new(REPLY_NOT_HELD))));
+            }
+            if let Some(watch) = watch {
+                watch.has_size(outgoing.size());
             }
             let failed = |error: MachError| match error {
                 error if error.is_timed_out() => Unsent::NoRoom,
@@ -672,12 +685,16 @@ impl<M: MachMessage + 'static> Client<M> {
         message: &M::View<'_>,
         limit: Limit,
         deadline: Deadline,
+        watch: Option<&Watch>,
     ) -> Result<T, Failed> {
         scratch::with(|scratch| {
             let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error, limit)))?;
             let outgoing = self.encode(&mut scratch.send, message).map_err(Failed::Before)?;
             if !outgoing.reply_wanted() {
                 return Err(Failed::Before(self.encode_error(EncodeError::new(REPLY_NOT_HELD))));
+            }
+            if let Some(watch) = watch {
+                watch.has_size(outgoing.size());
             }
             let outgoing = outgoing.copy_send(connection.right()).make_reply(&port);
             let received = if self.waits_for_room() {
@@ -692,6 +709,9 @@ impl<M: MachMessage + 'static> Client<M> {
                 error if error.is_timed_out() => Failed::Before(self.no_room(limit.allowed())),
                 error => Failed::Before(self.send_error(error, limit)),
             })?;
+            if let Some(watch) = watch {
+                watch.has_reply_size(received.size());
+            }
             let answered = wire::read(&received, &self.endpoint, Own::of::<M>());
             drop(received);
             // The one right that was made has been used.
@@ -721,7 +741,7 @@ impl<M: MachMessage + 'static> Client<M> {
             Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, limit),
             None => Err(limit.too_late(&self.endpoint)),
         };
-        Watch::finish(watch, answer.as_ref());
+        Watch::finish_call(watch, answer.as_ref());
         answer
     }
 
@@ -733,18 +753,19 @@ impl<M: MachMessage + 'static> Client<M> {
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         limit: Limit,
     ) -> Result<Option<Box<Watch>>, Error> {
-        let message = request(Reply::local(slot.clone(), limit.at));
+        let fate = core.fate();
+        let message = request(Reply::local(slot.clone(), limit.at, fate.clone()));
         if Arc::strong_count(slot) == 1 {
             return Err(self.encode_error(EncodeError::new(REPLY_NOT_HELD)));
         }
         let watch = self.watch(message.message_id(), true)?;
         let entered = watch.as_deref().map(Watch::enter);
-        let asked = core.ask(message, limit.at).map_err(|refused| refused.1);
+        let asked = core.ask(message, limit.at, fate).map_err(|refused| refused.1);
         drop(entered);
         match asked {
             Ok(()) => Ok(watch),
             Err(error) => {
-                Watch::finish::<()>(watch, Err(&error));
+                Watch::finish(watch, Err(&error));
                 Err(error)
             }
         }

@@ -68,10 +68,10 @@ impl<'c, M: MachMessage + 'static, T> Asker<'c, M, T> {
             Link::Port(_) | Link::Renewable(_) => {
                 let message = request(Reply::wanted(limit.at));
                 let driver = Driver::current(client.endpoint())?;
-                let send = |connection: &Arc<_>| {
-                    client.start_port(connection, &message, limit, Deadline::now(), &driver)
-                };
                 let watch = client.watch(message.message_id(), true)?;
+                let send = |connection: &Arc<_>| {
+                    client.start_port(connection, &message, limit, Deadline::now(), &driver, watch.as_deref())
+                };
                 PendingReply::watched(self.client.when_there_is_room(limit, send).await, watch)
             }
         }

@@ -62,18 +62,18 @@ impl<M: MachMessage + 'static> AsyncBatch<M> {
             Err(error) => return Err(SendError::new(message, error)),
         };
         let sent = self.put(message).await;
-        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
-        sent
+        Watch::finish(watch, sent.as_ref().map(|size| *size).map_err(SendError::error));
+        sent.map(drop)
     }
 
-    async fn put<'m>(&mut self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+    async fn put<'m>(&mut self, message: M::View<'m>) -> Result<Option<usize>, SendError<M::View<'m>>> {
         if self.row.is_full()
             && let Err(error) = self.flush().await
         {
             return Err(SendError::new(message, error));
         }
         match self.client.client().stage(&mut self.row, &message) {
-            Ok(Staged::InRow) => Ok(()),
+            Ok(Staged::InRow { size }) => Ok(Some(size)),
             Ok(Staged::Alone) => match self.flush().await {
                 Ok(()) => self.client.send_unwatched(message).await,
                 Err(error) => Err(SendError::new(message, error)),

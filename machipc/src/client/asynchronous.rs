@@ -148,15 +148,15 @@ impl<M: MachMessage + 'static> AsyncClient<M> {
             Err(error) => return Err(SendError::new(message, error)),
         };
         let sent = self.send_unwatched(message).await;
-        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
-        sent
+        Watch::finish(watch, sent.as_ref().map(|size| *size).map_err(SendError::error));
+        sent.map(drop)
     }
 
-    /// Sends a message to a host that has a port.
+    /// Sends a message to a host that has a port. Returns how many bytes were sent; none if the message was discarded for want of room.
     pub(super) async fn send_unwatched<'m>(
         &self,
         message: M::View<'m>,
-    ) -> Result<(), SendError<M::View<'m>>> {
+    ) -> Result<Option<usize>, SendError<M::View<'m>>> {
         let post = |connection: &Arc<_>| self.0.post(connection, &message, Deadline::now());
         let sent = match self.0.limit() {
             Ok(limit) => self.when_there_is_room(limit, post).await,

@@ -70,7 +70,7 @@ impl<M: MachMessage + 'static> Batch<M> {
         if self.client.interceptors.is_some() {
             return self.put_watched(message);
         }
-        self.put(message)
+        self.put(message).map(drop)
     }
 
     #[cold]
@@ -80,19 +80,20 @@ impl<M: MachMessage + 'static> Batch<M> {
             Err(error) => return Err(SendError::new(message, error)),
         };
         let sent = self.put(message);
-        Watch::finish(watch, sent.as_ref().map_err(SendError::error));
-        sent
+        Watch::finish(watch, sent.as_ref().map(|size| *size).map_err(SendError::error));
+        sent.map(drop)
     }
 
+    /// Returns how many bytes the message has; none if it was discarded for want of room.
     #[inline]
-    fn put<'m>(&mut self, message: M::View<'m>) -> Result<(), SendError<M::View<'m>>> {
+    fn put<'m>(&mut self, message: M::View<'m>) -> Result<Option<usize>, SendError<M::View<'m>>> {
         if self.row.is_full()
             && let Err(error) = self.flush()
         {
             return Err(SendError::new(message, error));
         }
         match self.client.stage(&mut self.row, &message) {
-            Ok(Staged::InRow) => Ok(()),
+            Ok(Staged::InRow { size }) => Ok(Some(size)),
             Ok(Staged::Alone) => match self.flush() {
                 Ok(()) => self.client.send_unwatched(message),
                 Err(error) => Err(SendError::new(message, error)),

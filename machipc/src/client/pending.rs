@@ -94,7 +94,7 @@ impl<T> PendingReply<T> {
                 Ok(pending)
             }
             Err(error) => {
-                Watch::finish::<()>(watch, Err(&error));
+                Watch::finish(watch, Err(&error));
                 Err(error)
             }
         }
@@ -177,7 +177,7 @@ impl<T: ReplyValue> PendingReply<T> {
                 Err(error) => log.line(LogLevel::Trace, format_args!("a call failed: {error}")),
             }
         }
-        Watch::finish(self.call.watch.take(), answer.as_ref());
+        Watch::finish_call(self.call.watch.take(), answer.as_ref());
         Poll::Ready(answer)
     }
 
@@ -267,7 +267,12 @@ impl Doubt {
 impl Call {
     fn read<T: ReplyValue>(&self, mut parcel: Parcel, driver: &Driver) -> Answered<T> {
         let answered = match parcel.open() {
-            Some(received) => wire::read(&received, &self.endpoint, self.own),
+            Some(received) => {
+                if let Some(watch) = &self.watch {
+                    watch.has_reply_size(received.size());
+                }
+                wire::read(&received, &self.endpoint, self.own)
+            }
             None => Answered::Lost,
         };
         driver.give_buffer(parcel.into_buffer());

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::context::{Context, Shared};
 use crate::error::{Dialect, Error};
-use crate::interceptor::{Chain, MessageInfo, Outcome, Side, Watch};
+use crate::interceptor::{Chain, MessageInfo, Side, Watch};
 use crate::logger::LogLevel;
 use crate::message::{MachMessage, TraceContext};
 use crate::port::Sender;
+use crate::reply::Fate;
 use crate::scope::Scope;
 
 use super::ending::Ended;
@@ -81,24 +82,30 @@ impl<M: MachMessage + 'static> Core<M> {
             return Err(self.refused(message));
         }
         if self.interceptors.is_some() || Scope::is_traced() {
-            return self.call_watched(message, false, None);
+            return self.call_watched(message, false, None, None);
         }
         // As through the port: whoever sends a message on behalf of a request does not lend it its deadline.
         Scope::leave(|| self.handle(message, &self.local, &self.direct));
         Ok(())
     }
 
-    /// As [`call`](Self::call), with a request.
+    /// Where the reply of a request on the short cut tells what becomes of it, if that is of interest.
+    pub(crate) fn fate(&self) -> Option<Arc<Fate>> {
+        self.interceptors.as_ref().map(|_| Arc::default())
+    }
+
+    /// As [`call`](Self::call), with a request, whose reply has the [fate](Self::fate).
     pub(crate) fn ask<'m>(
         &self,
         message: M::View<'m>,
         deadline: Option<Instant>,
+        fate: Option<Arc<Fate>>,
     ) -> Result<(), Box<(M::View<'m>, Error)>> {
         if !self.serves_itself() {
             return Err(self.refused(message));
         }
         if self.interceptors.is_some() || Scope::is_traced() {
-            return self.call_watched(message, true, deadline);
+            return self.call_watched(message, true, deadline, fate);
         }
         let scope = Scope { deadline, trace: None };
         match deadline {
@@ -118,6 +125,7 @@ impl<M: MachMessage + 'static> Core<M> {
         message: M::View<'m>,
         request: bool,
         deadline: Option<Instant>,
+        fate: Option<Arc<Fate>>,
     ) -> Result<(), Box<(M::View<'m>, Error)>> {
         // The client has made it the message's own.
         let scope = Scope { deadline, trace: TraceContext::current() };
@@ -131,12 +139,16 @@ impl<M: MachMessage + 'static> Core<M> {
                     name: M::message_name(id),
                     peer: Some(self.own),
                     size: 0,
+                    reply_size: 0,
                     request,
                     local: true,
                     trace: scope.trace,
                 };
                 match chain.begin(info) {
-                    Ok(watch) => Some(watch),
+                    Ok(mut watch) => {
+                        fate.into_iter().for_each(|fate| watch.replies_to(fate));
+                        Some(watch)
+                    }
                     Err(denial) => {
                         self.direct.count_refused(Cause::Denied);
                         let endpoint = self.shared.endpoint.to_string();
@@ -175,7 +187,7 @@ impl<M: MachMessage + 'static> Core<M> {
         let entered = watch.enter();
         let well = self.handle(message, context, counters);
         drop(entered);
-        watch.end(if well { &Outcome::Done } else { &Outcome::Panicked });
+        watch.handled(well);
     }
 
     /// Calls the handler, and returns whether it has not panicked. A panic in it ends here: it is logged and counted, and what the message

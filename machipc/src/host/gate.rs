@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::interceptor::{MessageInfo, Outcome, Side, Watch};
@@ -10,7 +10,7 @@ use crate::logger::LogLevel;
 use crate::message::{Decode, DecodeError, MachMessage};
 use crate::port::{MachError, Notification, Received};
 use crate::reply::wire::{self, Presence, Refusal, Why};
-use crate::reply::{Decoding, Reply, salvaged};
+use crate::reply::{Decoding, Fate, Reply, await_reply, salvaged};
 
 use super::complaint::Complaints;
 use super::core::{Core, words_of};
@@ -73,10 +73,18 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
         let mut watch = None;
         if let Some(chain) = &self.core.interceptors {
             match chain.begin(self.describe(received)) {
-                Ok(begun) => watch = Some(begun),
+                Ok(mut begun) => {
+                    if received.wants_reply() {
+                        let fate = Arc::<Fate>::default();
+                        begun.replies_to(fate.clone());
+                        await_reply(Some(fate));
+                    }
+                    watch = Some(begun);
+                }
                 Err(denial) => return self.refuse(received, Cause::Denied, &denial),
             }
         }
+        let is_watched = watch.is_some();
         let name = std::any::type_name::<M>();
         let mut failed = None;
         let decoding = Decoding::begin(&self.core.shared.streams);
@@ -86,6 +94,9 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             let read = |input: &mut _| M::decode_payload(id, input);
             let decoded = received.decode_then(name, self.core.fingerprint, read, |message| {
                 let deadline = decoding.end();
+                if is_watched {
+                    await_reply(None);
+                }
                 let log = &self.core.shared.log;
                 if log.enabled(LogLevel::Trace) {
                     let (pid, size) = (sender.pid(), received.size());
@@ -113,6 +124,9 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             failed = Some(DecodeError::new(format!("the decoder panicked: {}", words_of(&*panic))));
         }
         if let Some(error) = failed {
+            if is_watched {
+                await_reply(None);
+            }
             self.refuse(received, cause_of(&error), &error);
             if let Some(watch) = watch {
                 watch.end(&Outcome::Refused(&error));
@@ -130,6 +144,7 @@ impl<M: MachMessage + 'static> Gate<'_, M> {
             name: M::message_name(received.id()),
             peer: Some(received.sender()),
             size: received.size(),
+            reply_size: 0,
             request: received.wants_reply(),
             local: false,
             trace: received.trace(),

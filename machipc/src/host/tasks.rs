@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use crate::context::{Context, Shared};
-use crate::interceptor::{Outcome, Watch};
+use crate::interceptor::Watch;
 use crate::logger::LogLevel;
 use crate::message::MachMessage;
 use crate::port::{MessageBuffer, Parcel, ReceiveRight};
@@ -228,7 +228,7 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
                 Err(panic) => Err(panic),
             };
             if let Some(watch) = watch {
-                watch.end(if handled.is_ok() { &Outcome::Done } else { &Outcome::Panicked });
+                watch.handled(handled.is_ok());
             }
             if let Err(panic) = handled {
                 gate.counters.count_panic();

@@ -1,8 +1,11 @@
 //! How many messages there were, and how long they took.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use super::{Interceptor, MessageInfo, Outcome};
 
@@ -20,10 +23,39 @@ use super::{Interceptor, MessageInfo, Outcome};
 /// # Ok::<(), machipc::Error>(())
 /// ```
 ///
-/// Counting takes a lock for a moment. A peer that invents ids is counted under one name, `(unknown)`.
+/// Counting takes no lock, and threads count apart, so that none waits for another. A peer that invents ids is counted under one name,
+/// `(unknown)`.
 #[derive(Debug, Default)]
 pub struct Counters {
-    by_name: Mutex<HashMap<&'static str, MessageCount>>,
+    /// Replaced by a larger one with the first message of each name: there are as many as the endpoints have variants.
+    kinds: ArcSwap<Vec<Kind>>,
+}
+
+/// Messages of one name.
+#[derive(Debug, Clone)]
+struct Kind {
+    name: &'static str,
+    parts: Arc<[Part; PARTS]>,
+}
+
+/// What some of the threads have counted, on cache lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Part {
+    done: AtomicU64,
+    failed: AtomicU64,
+    took: [AtomicU64; MessageCount::TIMES],
+}
+
+/// Up to so many threads at once count without touching what another one writes.
+const PARTS: usize = 8;
+
+thread_local! {
+    /// Which part is this thread's: they take turns.
+    static OWN_PART: Cell<usize> = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        Cell::new(THREADS.fetch_add(1, Ordering::Relaxed) % PARTS)
+    };
 }
 
 /// What [`Counters`] have counted of one kind of message.
@@ -45,11 +77,37 @@ const UNKNOWN: &str = "(unknown)";
 
 impl Counters {
     /// What was counted so far, by the variants' names, in the order of the alphabet. Messages of a type without variants are `(message)`.
+    /// A message that is counted meanwhile may be in one number and not yet in another.
     pub fn read(&self) -> Vec<(&'static str, MessageCount)> {
-        let by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut counts: Vec<_> = by_name.iter().map(|(name, count)| (*name, count.clone())).collect();
+        let kinds = self.kinds.load();
+        let mut counts: Vec<_> = kinds.iter().map(|kind| (kind.name, kind.read())).collect();
         counts.sort_unstable_by_key(|(name, _)| *name);
         counts
+    }
+
+    fn count(&self, name: &'static str, done: bool, took: Duration) {
+        loop {
+            if let Some(kind) = self.kinds.load().iter().find(|kind| kind.name == name) {
+                // A thread that ends may still send.
+                let own = OWN_PART.try_with(Cell::get).unwrap_or_default();
+                return kind.parts[own].count(done, took);
+            }
+            self.add(name);
+        }
+    }
+
+    /// The first message of a name.
+    #[cold]
+    fn add(&self, name: &'static str) {
+        let parts = Arc::<[Part; PARTS]>::default();
+        self.kinds.rcu(|kinds| {
+            let mut kinds = Vec::clone(kinds);
+            // Another thread may have been faster.
+            if !kinds.iter().any(|kind| kind.name == name) {
+                kinds.push(Kind { name, parts: parts.clone() });
+            }
+            kinds
+        });
     }
 }
 
@@ -60,8 +118,31 @@ impl Interceptor for Counters {
             None if message.id() == crate::message::PLAIN_ID => PLAIN,
             None => UNKNOWN,
         };
-        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        by_name.entry(name).or_default().count(outcome.is_done(), took);
+        self.count(name, outcome.is_done(), took);
+    }
+}
+
+impl Kind {
+    fn read(&self) -> MessageCount {
+        let mut sum = MessageCount::default();
+        for part in &*self.parts {
+            sum.done += part.done.load(Ordering::Relaxed);
+            sum.failed += part.failed.load(Ordering::Relaxed);
+            for (sum, took) in sum.took.iter_mut().zip(&part.took) {
+                *sum += took.load(Ordering::Relaxed);
+            }
+        }
+        sum
+    }
+}
+
+impl Part {
+    fn count(&self, done: bool, took: Duration) {
+        let bits = u128::BITS - took.as_micros().leading_zeros();
+        let time = &self.took[(bits as usize).min(MessageCount::TIMES - 1)];
+        let end = if done { &self.done } else { &self.failed };
+        time.fetch_add(1, Ordering::Relaxed);
+        end.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -81,12 +162,6 @@ impl MessageCount {
         })?;
         (index + 1 < Self::TIMES).then(|| Duration::from_micros(1 << index))
     }
-
-    fn count(&mut self, done: bool, took: Duration) {
-        *(if done { &mut self.done } else { &mut self.failed }) += 1;
-        let bits = u128::BITS - took.as_micros().leading_zeros();
-        self.took[(bits as usize).min(Self::TIMES - 1)] += 1;
-    }
 }
 
 impl Default for MessageCount {
@@ -97,22 +172,43 @@ impl Default for MessageCount {
 
 #[cfg(test)]
 mod tests {
-    use super::MessageCount;
+    use super::{Counters, Kind, MessageCount};
+    use std::thread;
     use std::time::Duration;
 
     #[test]
     fn times_are_powers_of_two() {
-        let mut count = MessageCount::default();
-        assert_eq!(count.quantile(0.5), None);
-        for micros in [0, 1, 3, 1000] {
-            count.count(true, Duration::from_micros(micros));
+        assert_eq!(MessageCount::default().quantile(0.5), None);
+        let kind = Kind { name: "Name", parts: Default::default() };
+        for (part, micros) in [(0, 0), (1, 1), (0, 3), (7, 1000)] {
+            kind.parts[part].count(true, Duration::from_micros(micros));
         }
-        count.count(false, Duration::MAX);
+        kind.parts[3].count(false, Duration::MAX);
+        let count = kind.read();
         assert_eq!((count.done, count.failed), (4, 1));
         assert_eq!(count.quantile(0.0), Some(Duration::from_micros(1)));
         assert_eq!(count.quantile(0.4), Some(Duration::from_micros(2)));
         assert_eq!(count.quantile(0.6), Some(Duration::from_micros(4)));
         assert_eq!(count.quantile(0.8), Some(Duration::from_micros(1024)));
         assert_eq!(count.quantile(1.0), None);
+    }
+
+    #[test]
+    fn threads_that_meet_a_name_for_the_first_time_make_one_kind() {
+        const NAMES: [&str; 5] = ["A", "B", "C", "D", "E"];
+        let counters = Counters::default();
+        thread::scope(|scope| {
+            for first in 0..20 {
+                let counters = &counters;
+                scope.spawn(move || {
+                    for index in 0..1000 {
+                        counters.count(NAMES[(first + index) % NAMES.len()], true, Duration::ZERO);
+                    }
+                });
+            }
+        });
+        let counts: Vec<_> =
+            counters.read().into_iter().map(|(name, count)| (name, count.done, count.took[0])).collect();
+        assert_eq!(counts, NAMES.map(|name| (name, 4000, 4000)));
     }
 }

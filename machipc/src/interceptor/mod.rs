@@ -87,6 +87,7 @@ pub struct MessageInfo {
     pub(crate) name: Option<&'static str>,
     pub(crate) peer: Option<Sender>,
     pub(crate) size: usize,
+    pub(crate) reply_size: usize,
     pub(crate) request: bool,
     pub(crate) local: bool,
     pub(crate) trace: Option<TraceContext>,
@@ -127,10 +128,17 @@ impl MessageInfo {
         self.peer.as_ref()
     }
 
-    /// How many bytes the message has in the host's receive buffer, without memory out of line. 0 on the short cut, where it is not put into
-    /// bytes, and at a client, where it is not yet.
+    /// How many bytes the message has as it travels, with its header and without memory out of line: both sides are told the same. A client
+    /// knows it [after](Interceptor::after) the message was put into bytes, and it is 0 before. It is 0 on the short cut, too, where nothing is
+    /// put into bytes.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// How many bytes the answer has, as [`size`](Self::size) counts them: at a client once it has come, also if it says why there is none; at a
+    /// host if the handler has sent it. Otherwise, and always on the short cut, 0.
+    pub fn reply_size(&self) -> usize {
+        self.reply_size
     }
 
     /// Whether somebody waits for an answer.
@@ -149,14 +157,31 @@ impl MessageInfo {
     }
 }
 
-/// What came of a message.
+/// What came of a message, as far as it is known when [`Interceptor::after`] is called: at a host when the handler has returned or its future
+/// is ready, at a client when the message has left or the answer is there.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
-    /// At a host the handler has returned; whether it has answered is its own affair. At a client the message is in the host's queue, or
-    /// the answer is there.
+    /// At a host: a one-way message was handled, or the answer was sent. At a client: a one-way message is in the host's queue or batch, or the
+    /// answer is there.
+    ///
+    /// An answer by [`Reply::send_on_return`](crate::Reply::send_on_return) counts as sent: it leaves right after this.
     Done,
-    /// The handler panicked.
+    /// As `Done`, and the answer is an `Err`: a request's own error, of a `Reply<Result<T, E>>`.
+    AnsweredErr,
+    /// At a host: the handler has returned, and the reply is still there, for an answer that comes later, or has been passed on to another
+    /// host. What becomes of it then is not told.
+    ReplyKept,
+    /// At a host: the handler has dropped the reply, or the answer could not be put into bytes. The caller gets
+    /// [`Error::ReplyDropped`](crate::Error::ReplyDropped) or [`Error::Rejected`](crate::Error::Rejected).
+    ReplyDropped,
+    /// At a host: when the handler answered or dropped the reply, nobody waited any more. Not seen of an answer by
+    /// [`Reply::send_on_return`](crate::Reply::send_on_return).
+    CallerGone,
+    /// At a client: the host's queue was full, and the client [drops](crate::WhenFull::DropNewest) what finds no room. Messages of a batch
+    /// are `Done` when they are in it.
+    Discarded,
+    /// The handler panicked, whether or not it had answered.
     Panicked,
     /// The host has not given the message to the handler, for this reason. [`HostStats`](crate::HostStats) counts the kinds.
     Refused(&'a dyn Reason),
@@ -172,9 +197,9 @@ pub trait Reason: fmt::Display + fmt::Debug {}
 impl<T: fmt::Display + fmt::Debug> Reason for T {}
 
 impl Outcome<'_> {
-    /// Whether all went well.
+    /// Whether the message was dealt with: it is `Done`, `AnsweredErr` or `ReplyKept`.
     pub fn is_done(&self) -> bool {
-        matches!(self, Self::Done)
+        matches!(self, Self::Done | Self::AnsweredErr | Self::ReplyKept)
     }
 }
 
@@ -182,6 +207,11 @@ impl fmt::Display for Outcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("done"),
+            Self::AnsweredErr => f.write_str("answered with an error"),
+            Self::ReplyKept => f.write_str("the reply was kept for later"),
+            Self::ReplyDropped => f.write_str("the reply was dropped"),
+            Self::CallerGone => f.write_str("the caller had gone"),
+            Self::Discarded => f.write_str("discarded: the host's queue was full"),
             Self::Panicked => f.write_str("the handler panicked"),
             Self::Refused(reason) => write!(f, "refused: {reason}"),
             Self::Failed(error) => write!(f, "failed: {error}"),

@@ -11,9 +11,9 @@ use super::{Interceptor, MessageInfo, Outcome, Side};
 /// `send` at a client, until the message is in the host's queue or the answer is there.
 ///
 /// Spans are of level `DEBUG` and target `machipc::message`, and cost little where no subscriber wants them. Their fields are called as
-/// OpenTelemetry calls them, with dots: `rpc.system` (`machipc`), `rpc.service` (the endpoint), `rpc.method` (the variant), `otel.kind`, `peer.pid` and
-/// `message.size` at a host, `trace_id` and `span_id` where the message belongs to a [trace](crate::TraceContext) (both sides have the same
-/// two), and at the end `otel.status_code` with what went wrong in `error.message`.
+/// OpenTelemetry calls them, with dots: `rpc.system` (`machipc`), `rpc.service` (the endpoint), `rpc.method` (the variant), `otel.kind`, `peer.pid` at
+/// a host, `trace_id` and `span_id` where the message belongs to a [trace](crate::TraceContext) (both sides have the same
+/// two), and at the end `message.size`, `reply.size` where there is an answer, and `otel.status_code` with what went wrong in `error.message`.
 ///
 /// ```no_run
 /// # use machipc::{Context, Host, Spans};
@@ -36,6 +36,8 @@ impl Interceptor for Spans {
                     otel.kind = if message.is_request() { $request } else { $oneway },
                     otel.status_code = Empty,
                     error.message = Empty,
+                    message.size = Empty,
+                    reply.size = Empty,
                     rpc.system = "machipc",
                     rpc.service = message.endpoint(),
                     rpc.method = message.name().unwrap_or("message"),
@@ -46,21 +48,21 @@ impl Interceptor for Spans {
             };
         }
         match message.side() {
-            Side::Host => span!(
-                "handle",
-                "server",
-                "consumer",
-                peer.pid = message.peer().map(|peer| peer.pid()),
-                message.size = message.size(),
-            ),
+            Side::Host => {
+                span!("handle", "server", "consumer", peer.pid = message.peer().map(|peer| peer.pid()),)
+            }
             Side::Client => span!("send", "client", "producer"),
         }
     }
 
-    fn after(&self, _: &MessageInfo, outcome: &Outcome<'_>, _: Duration) {
+    fn after(&self, message: &MessageInfo, outcome: &Outcome<'_>, _: Duration) {
         let span = Span::current();
+        span.record("message.size", message.size());
+        if message.reply_size() > 0 {
+            span.record("reply.size", message.reply_size());
+        }
         match outcome {
-            Outcome::Done => span.record("otel.status_code", "OK"),
+            Outcome::Done | Outcome::ReplyKept => span.record("otel.status_code", "OK"),
             other => span
                 .record("otel.status_code", "ERROR")
                 .record("error.message", tracing::field::display(other)),

@@ -2,14 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tracing::Span;
 use tracing::span::Entered;
 
 use crate::error::Error;
+use crate::message::Encode;
+use crate::reply::{Fate, ReplyEnd};
 
-use super::{Denial, Interceptor, MessageInfo, Outcome};
+use super::{Denial, Interceptor, MessageInfo, Outcome, Side};
 
 /// Interceptors in the order in which they are asked. There is at least one.
 #[derive(Clone)]
@@ -22,6 +25,10 @@ pub(crate) struct Watch {
     /// One for each interceptor; empty where none wants one.
     spans: Box<[Span]>,
     since: Instant,
+    /// At a host, of a request: what becomes of the reply.
+    fate: Option<Arc<Fate>>,
+    /// At a client, once they are known: how many bytes message and answer have.
+    sizes: [AtomicUsize; 2],
     /// How many have let it pass and were not told yet.
     passed: usize,
 }
@@ -46,8 +53,15 @@ impl Chain {
     pub(crate) fn begin(&self, message: MessageInfo) -> Result<Box<Watch>, Denial> {
         let since = Instant::now();
         // Behind a pointer: where nobody watches, it is moved about as the lack of one.
-        let mut watch =
-            Box::new(Watch { chain: self.clone(), message, spans: Box::default(), since, passed: 0 });
+        let mut watch = Box::new(Watch {
+            chain: self.clone(),
+            message,
+            spans: Box::default(),
+            since,
+            fate: None,
+            sizes: Default::default(),
+            passed: 0,
+        });
         for interceptor in &*self.0 {
             let asked = catch_unwind(AssertUnwindSafe(|| interceptor.before(&watch.message)));
             if let Err(denial) = asked.unwrap_or_else(|_| Err(Denial::new("an interceptor panicked"))) {
@@ -75,13 +89,60 @@ impl Watch {
         InSpans(catch_unwind(AssertUnwindSafe(enter)).unwrap_or_default())
     }
 
-    /// Ends what a client has watched, if it has.
-    pub(crate) fn finish<T>(watch: Option<Box<Self>>, result: Result<T, &Error>) {
+    /// A client's message has so many bytes.
+    pub(crate) fn has_size(&self, bytes: usize) {
+        self.sizes[0].store(bytes, Ordering::Relaxed);
+    }
+
+    /// The answer to a client's message has so many bytes.
+    pub(crate) fn has_reply_size(&self, bytes: usize) {
+        self.sizes[1].store(bytes, Ordering::Relaxed);
+    }
+
+    /// Ends what a client has watched, if it has: a one-way message was sent, with so many bytes, or discarded.
+    pub(crate) fn finish(watch: Option<Box<Self>>, sent: Result<Option<usize>, &Error>) {
         let Some(watch) = watch else { return };
-        match result {
-            Ok(_) => watch.end(&Outcome::Done),
+        match sent {
+            Ok(Some(bytes)) => {
+                watch.has_size(bytes);
+                watch.end(&Outcome::Done);
+            }
+            Ok(None) => watch.end(&Outcome::Discarded),
             Err(error) => watch.end(&Outcome::Failed(error)),
         }
+    }
+
+    /// Ends what a client has watched, if it has: a call was answered, or not.
+    pub(crate) fn finish_call<T: Encode>(watch: Option<Box<Self>>, answer: Result<&T, &Error>) {
+        let Some(watch) = watch else { return };
+        watch.end(&match answer {
+            Ok(answer) if answer.is_failure() => Outcome::AnsweredErr,
+            Ok(_) => Outcome::Done,
+            Err(error) => Outcome::Failed(error),
+        });
+    }
+
+    /// Where a host's reply tells what becomes of it.
+    pub(crate) fn replies_to(&mut self, fate: Arc<Fate>) {
+        self.fate = Some(fate);
+    }
+
+    /// Ends what a host has watched: the handler has returned, or panicked.
+    pub(crate) fn handled(mut self, well: bool) {
+        let (end, size) = match &self.fate {
+            Some(fate) => fate.read(),
+            // One way.
+            None => (ReplyEnd::Sent, 0),
+        };
+        self.message.reply_size = size;
+        self.tell(&match end {
+            _ if !well => Outcome::Panicked,
+            ReplyEnd::Sent => Outcome::Done,
+            ReplyEnd::SentErr => Outcome::AnsweredErr,
+            ReplyEnd::Open => Outcome::ReplyKept,
+            ReplyEnd::Dropped => Outcome::ReplyDropped,
+            ReplyEnd::CallerGone => Outcome::CallerGone,
+        });
     }
 
     pub(crate) fn end(mut self, outcome: &Outcome<'_>) {
@@ -90,6 +151,9 @@ impl Watch {
 
     fn tell(&mut self, outcome: &Outcome<'_>) {
         let took = self.since.elapsed();
+        if self.message.side == Side::Client {
+            [self.message.size, self.message.reply_size] = self.sizes.each_mut().map(|size| *size.get_mut());
+        }
         while let Some(index) = self.passed.checked_sub(1) {
             self.passed = index;
             let Some(interceptor) = self.chain.0.get(index) else { continue };

@@ -59,6 +59,14 @@ pub trait Encode {
     /// Appends the value.
     fn encode<'m>(&'m self, out: &mut Encoder<'m>) -> Result<(), EncodeError>;
 
+    /// Whether the value, as an answer, says that the request has failed: it is an `Err`. What
+    /// [interceptors](crate::Outcome::AnsweredErr) are told.
+    #[doc(hidden)]
+    #[inline]
+    fn is_failure(&self) -> bool {
+        false
+    }
+
     /// Appends values one after the other, without their count. Plain data does it in one copy; the bytes are the same.
     #[inline]
     fn encode_slice<'m>(values: &'m [Self], out: &mut Encoder<'m>) -> Result<(), EncodeError>

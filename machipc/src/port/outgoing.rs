@@ -128,6 +128,8 @@ impl<'m> Outgoing<'m> {
     ///
     /// # Errors
     /// As [`encode`](Self::encode) and [`send`](Self::send), and for a message that wants an answer.
+    ///
+    /// Returns the message's [size](Self::size).
     #[inline(always)]
     pub(crate) fn post<M>(
         buffer: &'m mut MessageBuffer,
@@ -137,7 +139,7 @@ impl<'m> Outgoing<'m> {
         to: &'m SendRight<M>,
         deadline: Deadline,
         write: impl FnOnce(&mut Encoder<'m>) -> Result<(), EncodeError>,
-    ) -> Result<(), Unposted> {
+    ) -> Result<usize, Unposted> {
         let inline_limit = buffer.inline_limit();
         let mut encoder = Self::begin(buffer, trace);
         write(&mut encoder).map_err(Unposted::Encode)?;
@@ -149,14 +151,16 @@ impl<'m> Outgoing<'m> {
             let content = prefix..bytes.len();
             let plain = Plain { bytes, content, id, destination: Field::Copy(to.name()), reply: Field::None };
             let timeout = deadline.milliseconds();
+            let size = plain.size();
             let sent = plain.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout, Deadline::now());
-            return sent.map(drop).map_err(Unposted::Mach);
+            return sent.map(|_| size).map_err(Unposted::Mach);
         }
         let outgoing = Self::of(encoder, id, fingerprint, trace, inline_limit).map_err(Unposted::Encode)?;
         if outgoing.reply_wanted() {
             return Err(Unposted::ReplyWanted);
         }
-        outgoing.copy_send(to).send(deadline).map_err(Unposted::Mach)
+        let size = outgoing.size();
+        outgoing.copy_send(to).send(deadline).map(|()| size).map_err(Unposted::Mach)
     }
 
     #[inline(always)]
@@ -279,6 +283,26 @@ impl<'m> Outgoing<'m> {
     pub fn send(self, deadline: Deadline) -> Result<(), MachError> {
         let timeout = if self.impatient { Some(0) } else { deadline.milliseconds() };
         self.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout).map(drop)
+    }
+
+    /// How many bytes the message has as it travels, without what is out of line: as many as [`Received::size`] tells.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        let end = if self.out_of_line { self.prefix + front(self.traced) } else { self.payload_end };
+        self.head_len() + (end - self.prefix).next_multiple_of(4)
+    }
+
+    /// How many bytes header and descriptors take, to where the prefix begins.
+    fn head_len(&self) -> usize {
+        if self.attachments.is_empty() && !self.out_of_line {
+            return descriptor::HEADER.next_multiple_of(16);
+        }
+        let attached = self.attachments.iter().map(|attachment| match attachment {
+            Attachment::Right(..) | Attachment::File(_) => descriptor::PORT,
+            Attachment::Rights(..) | Attachment::Bytes(_) | Attachment::Memory(_) => descriptor::OTHER,
+        });
+        let payload = if self.out_of_line { descriptor::OTHER } else { 0 };
+        (descriptor::FIRST + payload + attached.sum::<usize>()).next_multiple_of(16)
     }
 
     /// Whether the message carries nothing but bytes, in line, besides the rights in its header.
@@ -440,7 +464,7 @@ impl<'m> Outgoing<'m> {
     /// from here on.
     fn build(&mut self) -> Result<(), MachError> {
         let count = self.attachments.len() + usize::from(self.out_of_line);
-        let names_at = self.make_room(count);
+        let names_at = self.make_room();
         let size = self.message.len() as u32;
         let complex = if count == 0 { 0 } else { mach::MACH_MSGH_BITS_COMPLEX };
         let ((remote, to), (local, reply)) = (self.destination.take(), self.reply.take());
@@ -468,26 +492,15 @@ impl<'m> Outgoing<'m> {
         built
     }
 
-    /// Makes room for header and `count` descriptors in front of the prefix, which moves back where there is too little,
+    /// Makes room for header and descriptors in front of the prefix, which moves back where there is too little,
     /// and for the arrays of names behind everything else. Returns where those go.
-    fn make_room(&mut self, count: usize) -> usize {
-        let mut head = descriptor::HEADER;
-        let mut names = 0;
-        if count != 0 {
-            head = descriptor::FIRST + if self.out_of_line { descriptor::OTHER } else { 0 };
-            for attachment in &self.attachments {
-                head += match attachment {
-                    Attachment::Right(..) | Attachment::File(_) => descriptor::PORT,
-                    Attachment::Rights(..) | Attachment::Bytes(_) | Attachment::Memory(_) => {
-                        descriptor::OTHER
-                    }
-                };
-                if let Attachment::Rights(_, cells) = attachment {
-                    names += cells.len();
-                }
-            }
-        }
-        let head = head.next_multiple_of(16);
+    fn make_room(&mut self) -> usize {
+        let names = |attachment: &Attachment<'_>| match attachment {
+            Attachment::Rights(_, cells) => cells.len(),
+            _ => 0,
+        };
+        let names: usize = self.attachments.iter().map(names).sum();
+        let head = self.head_len();
         let more = head.saturating_sub(self.prefix);
         if more != 0 {
             self.bytes.set_len(self.payload_end + more);

@@ -25,6 +25,12 @@ pub(super) struct Plain<'p, 'm> {
 }
 
 impl Plain<'_, '_> {
+    /// How many bytes the message has as it travels. That is a multiple of 4.
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        HEAD + self.content.len().next_multiple_of(4)
+    }
+
     /// Sends, and receives where `receive` has room: see `Outgoing::transmit`. A message that finds no room for as long as `timeout` is
     /// sent again until `deadline`, and then nothing is received yet.
     pub(super) fn transmit(

@@ -34,7 +34,10 @@ pub(crate) struct OutgoingRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Staged {
     /// It is in the row.
-    InRow,
+    InRow {
+        /// How many bytes it has as it travels.
+        size: usize,
+    },
     /// It has to be sent by itself: it is large, carries more than bytes, or wants an answer.
     Alone,
 }
@@ -99,7 +102,7 @@ impl OutgoingRow {
         message[HEAD..HEAD + Prefix::SIZE].copy_from_slice(&prefix.to_bytes());
         message[content..].fill(0);
         *end = next;
-        Ok(Staged::InRow)
+        Ok(Staged::InRow { size })
     }
 
     /// Sends all messages to the port of this right, waiting for room in its queue until the deadline.
@@ -217,7 +220,7 @@ mod tests {
         let to = port.make_send().unwrap();
         let mut row = OutgoingRow::default();
         let texts: Vec<String> = (0..5).map(|length| "abcde"[..length].to_owned()).collect();
-        texts.iter().for_each(|text| assert_eq!(stage(&mut row, text), Staged::InRow));
+        texts.iter().for_each(|text| assert!(matches!(stage(&mut row, text), Staged::InRow { .. })));
         assert_eq!(row.len(), 5);
         assert!(row.send(&to, Deadline::now()).unwrap_err().is_timed_out());
         assert_eq!(row.len(), 2);
@@ -240,7 +243,7 @@ mod tests {
     fn what_is_more_than_a_few_bytes_goes_alone() {
         let port = ReceiveRight::<()>::new().unwrap();
         let mut row = OutgoingRow::default();
-        assert_eq!(stage(&mut row, &"short".to_owned()), Staged::InRow);
+        assert!(matches!(stage(&mut row, &"short".to_owned()), Staged::InRow { .. }));
         assert_eq!(stage(&mut row, &"long".repeat(1000)), Staged::Alone);
         let right: SendRight<u32> = port.make_send().unwrap().cast();
         assert_eq!(stage(&mut row, &right), Staged::Alone);

@@ -1,5 +1,6 @@
 //! The right to answer a call, as a value.
 
+mod fate;
 mod on_return;
 mod slot;
 pub(crate) mod wire;
@@ -20,6 +21,7 @@ use crate::port::{ReceiveRight, ReplyRight, clock};
 use crate::stream::Streams;
 use crate::{Error, mach};
 
+pub(crate) use fate::{Fate, ReplyEnd, await_reply};
 pub(crate) use on_return::Outbox;
 pub(crate) use slot::Slot;
 
@@ -52,8 +54,16 @@ pub struct Reply<T> {
     /// Where the caller waits when it is in this process.
     slot: Option<Arc<Slot<Answer<T>>>>,
     deadline: Option<Instant>,
+    /// What only some have.
+    extras: Option<Box<Extras>>,
+}
+
+#[derive(Default)]
+struct Extras {
     /// Tells of the right's death, once somebody has asked for it.
-    watch: Option<Box<Expected>>,
+    watch: Option<Expected>,
+    /// Where the host's interceptors look what has become of the reply.
+    fate: Option<Arc<Fate>>,
 }
 
 /// What a caller in this process finds in its slot.
@@ -84,17 +94,58 @@ impl<T> Reply<T> {
     /// # Errors
     /// [`Error::CallerGone`] when it is known that nobody waits any more. [`Error::Encode`] when the value cannot be put into
     /// bytes; the caller then gets [`Error::Rejected`]. Success means that the answer is on its way, not that it was read.
-    pub fn send(mut self, value: T) -> Result<(), Error>
+    pub fn send(self, value: T) -> Result<(), Error>
+    where
+        T: ReplyValue,
+    {
+        self.send_by(value, wire::answer)
+    }
+
+    #[inline]
+    fn send_by(mut self, value: T, answer: fn(ReplyRight, &T) -> Result<usize, Error>) -> Result<(), Error>
+    where
+        T: ReplyValue,
+    {
+        if self.extras.is_some() {
+            return self.send_watched(value, answer);
+        }
+        self.send_sized(value, answer).map(drop)
+    }
+
+    /// Returns how many bytes the answer has; 0 where it is not put into bytes.
+    fn send_sized(
+        &mut self,
+        value: T,
+        answer: fn(ReplyRight, &T) -> Result<usize, Error>,
+    ) -> Result<usize, Error>
     where
         T: ReplyValue,
     {
         if let Some(right) = self.take_right() {
-            return wire::answer(right, &value);
+            return answer(right, &value);
         }
         match self.slot.take() {
-            Some(slot) => slot.fill(Answer::Value(value)).map_err(|_| Error::CallerGone),
+            Some(slot) => slot.fill(Answer::Value(value)).map(|()| 0).map_err(|_| Error::CallerGone),
             None => Err(Error::CallerGone),
         }
+    }
+
+    #[cold]
+    fn send_watched(
+        &mut self,
+        value: T,
+        answer: fn(ReplyRight, &T) -> Result<usize, Error>,
+    ) -> Result<(), Error>
+    where
+        T: ReplyValue,
+    {
+        let fate = self.extras.take().and_then(|extras| extras.fate);
+        let is_failure = value.is_failure();
+        let sent = self.send_sized(value, answer);
+        if let Some(fate) = fate {
+            fate.tell_sent(is_failure, &sent);
+        }
+        sent.map(drop)
     }
 
     /// Answers the call when the handler returns, or earlier: for a handler that has nothing left to do then. The host sends
@@ -118,14 +169,11 @@ impl<T> Reply<T> {
     /// # Errors
     /// As [`send`](Self::send). That the caller has gone shows only later, and then nobody is told: a handler that must know
     /// uses `send`.
-    pub fn send_on_return(mut self, value: T) -> Result<(), Error>
+    pub fn send_on_return(self, value: T) -> Result<(), Error>
     where
         T: ReplyValue,
     {
-        match self.take_right() {
-            Some(right) => on_return::answer(right, &value),
-            None => self.send(value),
-        }
+        self.send_by(value, on_return::answer)
     }
 
     /// Whether it is known that nobody waits for the answer any more: the caller's deadline has passed, or it died. A good
@@ -180,7 +228,7 @@ impl<T> Reply<T> {
     pub fn wait_cancelled(&mut self, timeout: Duration) -> bool {
         let deadline = Instant::now().checked_add(timeout);
         // A runtime would not see it while its thread waits here.
-        self.watch = None;
+        self.stop_watching();
         block_on_until(poll_fn(|cx| self.poll_cancelled(cx, Driver::of_process)), deadline).is_some()
     }
 
@@ -193,13 +241,13 @@ impl<T> Reply<T> {
         }
         loop {
             if self.right.is_dead() {
-                self.watch = None;
+                self.stop_watching();
                 return Poll::Ready(());
             }
-            let watch = match &mut self.watch {
+            let watch = match &mut self.extras.get_or_insert_default().watch {
                 Some(watch) => watch,
                 none => match watch_right(&self.right, driver) {
-                    Ok(watch) => none.insert(Box::new(watch)),
+                    Ok(watch) => none.insert(watch),
                     Err(_) if self.right.is_dead() => return Poll::Ready(()),
                     Err(error) => {
                         tracing::warn!(target: "machipc", "it will not be seen that a caller gives up: {error}");
@@ -209,7 +257,13 @@ impl<T> Reply<T> {
             };
             ready!(watch.poll(cx));
             // Dead, unless somebody else has asked about the same name.
-            self.watch = None;
+            self.stop_watching();
+        }
+    }
+
+    fn stop_watching(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.watch = None;
         }
     }
 
@@ -220,12 +274,16 @@ impl<T> Reply<T> {
 
     /// A place-holder: whoever encodes it asks for a right to the calling thread's reply port.
     pub(crate) fn wanted(deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: None, deadline, watch: None }
+        Self { right: no_right(), slot: None, deadline, extras: None }
     }
 
     /// A reply to a caller in this process, who waits at `slot`.
-    pub(crate) fn local(slot: Arc<Slot<Answer<T>>>, deadline: Option<Instant>) -> Self {
-        Self { right: no_right(), slot: Some(slot), deadline, watch: None }
+    pub(crate) fn local(
+        slot: Arc<Slot<Answer<T>>>,
+        deadline: Option<Instant>,
+        fate: Option<Arc<Fate>>,
+    ) -> Self {
+        Self { right: no_right(), slot: Some(slot), deadline, extras: Extras::of(fate) }
     }
 
     fn take_right(&mut self) -> Option<ReplyRight> {
@@ -254,16 +312,36 @@ impl<T> Reply<T> {
 
 impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
-        if let Some(right) = self.take_right() {
+        let fate = self.extras.take().and_then(|extras| extras.fate);
+        let end = if let Some(right) = self.take_right() {
             if DECODING.get() != Progress::None {
                 SALVAGED.set(Some(right));
-            } else {
-                wire::refuse(right, &wire::Refusal::dropped());
+                return;
             }
+            let gone = fate.is_some() && right.is_dead();
+            wire::refuse(right, &wire::Refusal::dropped());
+            if gone { ReplyEnd::CallerGone } else { ReplyEnd::Dropped }
         } else if let Some(slot) = self.slot.take() {
             // Nothing to do for a caller that has given up, or that waits at the port the reply has left to.
-            let _ = slot.fill(Answer::Dropped);
+            match slot.fill(Answer::Dropped) {
+                Ok(()) => ReplyEnd::Dropped,
+                Err(_) if slot.is_abandoned() => ReplyEnd::CallerGone,
+                Err(_) => return,
+            }
+        } else {
+            // Its right was sent on in a message, or has answered.
+            return;
+        };
+        if let Some(fate) = fate {
+            fate.tell(end);
         }
+    }
+}
+
+impl Extras {
+    #[inline]
+    fn of(fate: Option<Arc<Fate>>) -> Option<Box<Self>> {
+        fate.map(|fate| Box::new(Self { watch: None, fate: Some(fate) }))
     }
 }
 
@@ -314,7 +392,7 @@ impl<'de, T: ReplyValue> Decode<'de> for Reply<T> {
         };
         DECODED_DEADLINE.set(deadline);
         let right = ReplyRight::decode(input)?;
-        Ok(Self { right, slot: None, deadline, watch: None })
+        Ok(Self { right, slot: None, deadline, extras: Extras::of(fate::of_decoded()) })
     }
 }
 

@@ -60,7 +60,9 @@ impl Outbox {
 
 /// Leaves an answer in the thread's outbox. Where there is none, or it is taken, and where the answer carries rights,
 /// files or memory, it is sent at once.
-pub(super) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<(), Error> {
+///
+/// Returns the answer's size in bytes.
+pub(super) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<usize, Error> {
     let Some(mut outbox) = LENT.take() else { return wire::answer(right, value) };
     let left = outbox.leave(right, value);
     LENT.set(Some(outbox));
@@ -68,17 +70,19 @@ pub(super) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<(), 
 }
 
 impl Outbox {
-    fn leave<T: ReplyValue>(&mut self, right: ReplyRight, value: &T) -> Result<(), Error> {
+    fn leave<T: ReplyValue>(&mut self, right: ReplyRight, value: &T) -> Result<usize, Error> {
         if self.answer.is_some() {
             return wire::answer(right, value);
         }
-        match wire::encode(&mut self.buffer, value).map(Outgoing::hold) {
-            Ok(Ok(held)) => {
-                self.answer = Some((right, held));
-                Ok(())
-            }
-            Ok(Err(outgoing)) => wire::send(outgoing, &right),
-            Err(error) => Err(wire::unencodable(right, error)),
+        let outgoing = match wire::encode(&mut self.buffer, value) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return Err(wire::unencodable(right, error)),
+        };
+        let size = outgoing.size();
+        match outgoing.hold() {
+            Ok(held) => self.answer = Some((right, held)),
+            Err(outgoing) => wire::send(outgoing, &right)?,
         }
+        Ok(size)
     }
 }

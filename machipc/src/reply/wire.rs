@@ -78,10 +78,13 @@ impl Refusal {
     }
 }
 
-/// Sends `value` as the answer, once.
-pub(crate) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<(), Error> {
+/// Sends `value` as the answer, once. Returns its size in bytes.
+pub(crate) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<usize, Error> {
     scratch::with(|scratch| match encode(&mut scratch.send, value) {
-        Ok(outgoing) => send(outgoing, &right),
+        Ok(outgoing) => {
+            let size = outgoing.size();
+            send(outgoing, &right).map(|()| size)
+        }
         Err(source) => Err(unencodable(right, source)),
     })
 }

@@ -43,6 +43,10 @@ impl<T: MachMessage> MachMessage for Option<T> {
 impl<T: Encode, E: Encode> Encode for Result<T, E> {
     const MIN_SIZE: usize = 1;
 
+    fn is_failure(&self) -> bool {
+        self.is_err()
+    }
+
     fn schema(schema: &mut Schema) {
         schema.push("Result(");
         schema.part::<T>();
