@@ -30,6 +30,10 @@ enum Store<'a> {
         #[mach(ool)]
         bytes: &'a [u8],
     },
+    Pile {
+        number: u64,
+        memory: Vec<OolBuffer>,
+    },
     With {
         bytes: &'a [u8],
         whom: SendRight<u64>,
@@ -133,6 +137,11 @@ fn host(name: &str) {
             take(are_right(memory.as_mut_slice(), number));
             // It is this side's alone.
             memory.as_mut_slice().fill(0);
+        }
+        Store::Pile { number, mut memory } => {
+            let all =
+                memory.iter_mut().zip(number..).all(|(one, number)| are_right(one.as_mut_slice(), number));
+            take(all);
         }
         Store::OutOfLine { number, bytes } => _ = take(are_right(bytes, number)),
         Store::With { bytes, whom } => {
@@ -254,6 +263,21 @@ fn memory_files_and_rights_beside_large_payloads() {
     }
     all_right(&client, 12);
     until("every right was used", || told.queued() == Ok(4));
+}
+
+#[test]
+fn a_message_of_very_many_buffers_comes_whole_or_not_at_all() {
+    let (_host, client) = start();
+    let pile = |count: u64, len| {
+        let buffer = |number| OolBuffer::copy_from_slice(&bytes(number, len)).unwrap();
+        client.send(Store::Pile { number: 5, memory: (5..5 + count).map(buffer).collect() })
+    };
+    // As many descriptors as one packet has are not enough for all; what goes otherwise has an end, too.
+    pile(300, 20_000).unwrap();
+    pile(140, 1_000_000).unwrap();
+    let refused = pile(160, 1_000_000).unwrap_err();
+    assert!(refused.to_string().contains("MACH_SEND_NO_BUFFER"), "{refused}");
+    all_right(&client, 2);
 }
 
 #[test]

@@ -197,8 +197,9 @@ impl Region {
         Ok(region)
     }
 
-    /// Turns the memory into a sealed memfd: without a copy where it is one already. Without a descriptor or memory left it comes back.
-    pub(super) fn into_memfd(self) -> Result<OwnedFd, Self> {
+    /// Turns the memory into a sealed memfd: without a copy where it is one already. Without a descriptor or memory left it comes back; `None`
+    /// where it is somebody else's too, and there is no memory for a copy: it is lost.
+    pub(super) fn into_memfd(self) -> Result<OwnedFd, Option<Self>> {
         let held = {
             let mut shared = shared();
             match shared.get(&self.address) {
@@ -207,7 +208,7 @@ impl Region {
             }
         };
         let Some((_, fd)) = held else {
-            return memfd_of(self.as_slice()).map_err(|_| self);
+            return memfd_of(self.as_slice()).map_err(|_| Some(self));
         };
         // A writable mapping would forbid the seal, so it goes first.
         let len = self.len;
@@ -217,10 +218,9 @@ impl Region {
             return Ok(fd);
         }
         // Somebody else has it mapped: a copy goes.
-        let mut copy =
-            Self::zeroed(len).map_err(|_| Self { address: 0, len: 0, charge: None, of_task: false })?;
+        let mut copy = Self::zeroed(len).map_err(|_| None)?;
         read_file(&fd, copy.as_mut_slice());
-        memfd_of(copy.as_slice()).map_err(|_| copy)
+        memfd_of(copy.as_slice()).map_err(|_| Some(copy))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -11,8 +11,8 @@ use super::super::poll::Key;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
 use super::frame::{
-    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, MESSAGE,
-    MOVE, PIECE, ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
+    ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, LOST,
+    MESSAGE, MOVE, PIECE, ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::{
     Breach, Export, FD_COST, Frame, HELD_MAX, Halt, ITEM_COST, Identity, Memory, NO_IDENTITY, Parted,
@@ -468,6 +468,7 @@ impl Kernel {
                     return Err(Breach);
                 }
                 let region = match tag {
+                    ITEM_BYTES if option & LOST != 0 => Err(MemoryError::Exhausted),
                     ITEM_LOAN => {
                         let (block, ticket) = (reader.word().ok_or(Breach)?, reader.word().ok_or(Breach)?);
                         Ok(self.take_loan(id, Loan { block, len: len as u32, ticket })?)
@@ -490,7 +491,7 @@ impl Kernel {
                 };
                 let region = match region {
                     Ok(region) => Some(region),
-                    // This side has no memory or descriptor left: the message arrives without it, and says so.
+                    // One side has no memory or descriptor left: the message arrives without it, and says so.
                     Err(MemoryError::Exhausted) => {
                         fds.lost = true;
                         None

@@ -6,8 +6,11 @@ use crate::mach::MACH_MSG_SEND_MAX;
 /// Length, kind and descriptor count.
 pub(super) const HEAD: usize = 8;
 
-/// The longest frame: the largest message, with room for what its descriptors add.
-pub(super) const FRAME_MAX: usize = MACH_MSG_SEND_MAX as usize + 16 * 1024 * 1024;
+/// The longest frame: the largest message, with room for what its descriptors add: memory that finds no descriptor, and half as much for rights.
+pub(super) const FRAME_MAX: usize = MACH_MSG_SEND_MAX as usize + MEMORY_MAX + MEMORY_MAX / 2;
+
+/// The most bytes of out-of-line memory in a frame itself.
+pub(super) const MEMORY_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes of a message frame before its items.
 pub(super) const MESSAGE_HEAD: usize = 40;
@@ -58,6 +61,9 @@ pub(super) const ITEM_MEMFD: u32 = 4;
 pub(super) const ITEM_PORTS: u32 = 5;
 pub(super) const ITEM_PIECES: u32 = 6;
 pub(super) const ITEM_LOAN: u32 = 7;
+
+/// In the options of memory: its sender had no descriptor or memory left to send it with.
+pub(super) const LOST: u32 = 1 << 16;
 
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::super::port::{Home, PortId};
 use super::super::recycle;
 use super::frame::{
     self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS,
-    MESSAGE, MESSAGE_HEAD, TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
+    LOST, MEMORY_MAX, MESSAGE, MESSAGE_HEAD, TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::ring::CAPACITY;
 use super::{Export, Frame, Halt, Introduced, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
@@ -128,7 +128,7 @@ impl Kernel {
                     None => None,
                 };
                 let len = region.as_ref().map_or(0, |region| region.len());
-                let large = len > INLINE_MEMORY || *inline + len > INLINE_TOTAL;
+                let large = is_large(len, *inline);
                 let region = match region {
                     Some(region) if large && fds.len() < MEMFDS_MAX => match region.into_memfd() {
                         Ok(fd) => {
@@ -136,7 +136,8 @@ impl Kernel {
                             return words(out, &[ITEM_MEMFD, options, len as u32]);
                         }
                         // Without a descriptor left the bytes go through the ring.
-                        Err(region) => Some(region),
+                        Err(Some(region)) if *inline + len <= MEMORY_MAX => Some(region),
+                        Err(_) => return words(out, &[ITEM_BYTES, options | LOST, 0]),
                     },
                     region => region,
                 };
@@ -149,7 +150,7 @@ impl Kernel {
         }
     }
 
-    /// Whether a message to a link's peer takes more descriptors than a frame can have, or more waits for the peer than may.
+    /// Whether a message to a link's peer takes more descriptors or memory than a frame can have, or more waits for the peer than may.
     pub(in super::super) fn exceeds_link(&mut self, message: &Message) -> bool {
         let Home::Link { link: to, .. } = self.port(message.destination.port()).home else { return false };
         if let Some(link) = self.links.get_mut(to)
@@ -165,14 +166,23 @@ impl Kernel {
             Carried::Null | Carried::Dead => false,
         };
         let mut count = usize::from(needs(&message.reply));
+        let (mut memfds, mut inline) = (0, 0);
         for item in &message.items {
             count += match item {
                 Item::Port { carried, .. } | Item::Guarded { carried, .. } => usize::from(needs(carried)),
                 Item::Ports { carried, .. } => carried.iter().filter(|carried| needs(carried)).count(),
-                Item::Memory { .. } | Item::Pieces { .. } => 0,
+                Item::Memory { region: Some(region), .. } => {
+                    if is_large(region.len(), inline) && count + memfds < MEMFDS_MAX {
+                        memfds += 1;
+                    } else {
+                        inline += region.len();
+                    }
+                    0
+                }
+                Item::Memory { region: None, .. } | Item::Pieces { .. } => 0,
             };
         }
-        count > socket::FDS_MAX - MEMFDS_MAX
+        count > socket::FDS_MAX - MEMFDS_MAX || inline > MEMORY_MAX
     }
 
     fn wire_carried(&mut self, id: u32, carried: Carried, fds: &mut Vec<OwnedFd>) -> WireRight {
@@ -373,4 +383,9 @@ pub(in super::super) fn introduction_pair() -> Option<(OwnedFd, OwnedFd)> {
         rustix::net::sockopt::set_socket_passcred(end, true).ok()?;
     }
     Some(pair)
+}
+
+/// Whether memory goes beside a frame that has so much of it already.
+fn is_large(len: usize, inline: usize) -> bool {
+    len > INLINE_MEMORY || inline + len > INLINE_TOTAL
 }
