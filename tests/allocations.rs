@@ -8,6 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use endurance_support::*;
+use machipc::message::Schema;
 use machipc::{Context, Host, MachMessage, Reply};
 
 /// The system's allocator, which counts what it is asked for, by all threads.
@@ -193,6 +194,26 @@ fn steady_traffic_in_one_process_allocates_nothing() {
                 settles("queued call", count, ["process"], || [calls()]);
             }
             drop(host);
+        }
+    });
+}
+
+#[test]
+fn few_types_are_described_once_each() {
+    privately("few_types_are_described_once_each", || {
+        macro_rules! types {
+            ($($type:ty)*) => { [$(Schema::fingerprint_of::<$type> as fn() -> u64),*] };
+        }
+        let all = types! {
+            u8 u16 u32 u64 i8 i16 i32 i64 bool f32 f64 String Vec<u8> Vec<u16> Vec<u32> Vec<u64> Vec<String> (u8,) (u16,) (u32,) (u64,)
+            Option<u8> Option<u16> Option<u32> Option<u64> [u8; 2] [u16; 2] [u32; 2]
+        };
+        for few in all.windows(4) {
+            let ask = || few.iter().map(|fingerprint| fingerprint()).fold(0, |all, one| all ^ one);
+            let first = ask();
+            let before = allocations();
+            (0..100).for_each(|_| assert_eq!(ask(), first));
+            assert_eq!(allocations() - before, 0);
         }
     });
 }

@@ -53,27 +53,34 @@ impl Schema {
 
     /// The fingerprint of `T`'s schema, remembered by each thread: cheap enough for every message.
     pub fn fingerprint_of<T: Encode + ?Sized>() -> u64 {
-        const SLOTS: usize = 16;
+        /// Types that are alike to the function below get on as long as there are no more of them.
+        const WAYS: usize = 4;
+        const SETS: usize = 16;
         /// A type's description, its name, and its fingerprint.
         type Slot = Cell<Option<(usize, &'static str, u64)>>;
         thread_local! {
-            static REMEMBERED: [Slot; SLOTS] = const { [const { Cell::new(None) }; SLOTS] };
+            static REMEMBERED: [[Slot; WAYS]; SETS] =
+                const { [const { [const { Cell::new(None) }; WAYS] }; SETS] };
         }
         // Neither is unique, but types that share both have the same description.
         let describe = T::schema as fn(&mut Schema) as usize;
         let name = core::any::type_name::<T>();
-        let slot = ((describe as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize;
-        REMEMBERED.with(|slots| match slots[slot].get() {
-            Some((known, its_name, fingerprint))
-                if known == describe && (core::ptr::eq(its_name, name) || its_name == name) =>
-            {
-                fingerprint
+        let set = ((describe as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize;
+        REMEMBERED.with(|sets| {
+            let ways = &sets[set];
+            for way in ways {
+                if let Some((known, its_name, fingerprint)) = way.get()
+                    && known == describe
+                    && (core::ptr::eq(its_name, name) || its_name == name)
+                {
+                    return fingerprint;
+                }
             }
-            _ => {
-                let fingerprint = Self::of::<T>().fingerprint();
-                slots[slot].set(Some((describe, name, fingerprint)));
-                fingerprint
-            }
+            let fingerprint = Self::of::<T>().fingerprint();
+            // The one that has been there longest goes.
+            (1..WAYS).rev().for_each(|way| ways[way].set(ways[way - 1].get()));
+            ways[0].set(Some((describe, name, fingerprint)));
+            fingerprint
         })
     }
 
