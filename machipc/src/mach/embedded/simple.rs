@@ -57,15 +57,14 @@ impl Task {
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
         if header.msgh_bits & MACH_MSGH_BITS_COMPLEX != 0 {
+            self.count_call();
             return kind == Kind::OneWay && self.with_lanes(|kernel| kernel.send_lent(&header, body));
         }
         let waits = option & MACH_SEND_TIMEOUT == 0 || timeout > 0;
         if kind == Kind::OneWay && self.send_by_known_lane(&header, body, waits) {
             return true;
         }
-        if let Some(poller) = self.poller() {
-            poller.count_call();
-        }
+        self.count_call();
         let mut lane = None;
         let sent = self.with_lanes(|kernel| {
             lane = if kind == Kind::OneWay { kernel.lane_to(header.msgh_remote_port) } else { None };
@@ -74,6 +73,13 @@ impl Task {
         match lane {
             Some(lane) => self.send_by_lane(lane, &header, body, waits),
             None => sent,
+        }
+    }
+
+    /// Shows the janitor that the program is active.
+    fn count_call(&self) {
+        if let Some(poller) = self.poller() {
+            poller.count_call();
         }
     }
 
