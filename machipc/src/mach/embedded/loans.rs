@@ -34,7 +34,7 @@ const SIZE_MAX: usize = 1 << 32;
 /// Who has room at the start begins there again after so many bytes, or eight loans: memory that was used a moment ago is in the caches.
 const ROUND: usize = 1 << 20;
 /// So many blocks are lent between two looks at what has come back.
-const LOOK_AFTER: usize = ROUND / 2 / BLOCK;
+const LOOK_AFTER: usize = ROUND / BLOCK;
 
 /// The seals of a pool: its size is final. It stays writable.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);

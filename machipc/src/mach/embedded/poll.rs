@@ -239,7 +239,7 @@ impl Poller {
     }
 
     /// What changes while the program sends or receives.
-    fn activity(&self) -> (u64, u32) {
+    pub(super) fn activity(&self) -> (u64, u32) {
         (self.leads.load(Ordering::Relaxed), self.calls.load(Ordering::Relaxed))
     }
 

@@ -144,3 +144,39 @@ impl Task {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::task::task;
+    use super::*;
+    use crate::mach::{MACH_MSG_TYPE_COPY_SEND, MACH_MSGH_BITS, MACH_PORT_NULL, MACH_SEND_MSG};
+
+    /// In a process of its own: other tests are active, too.
+    #[test]
+    fn who_sends_nothing_but_memory_is_active() {
+        const ALONE: &str = "MACHIPC_TEST_ACTIVE";
+        if std::env::var_os(ALONE).is_none() {
+            let this = "mach::imp::simple::tests::who_sends_nothing_but_memory_is_active";
+            let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+            let output = alone.args([this, "--exact"]).env(ALONE, "1").output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success() && text.contains("1 passed"), "{text}");
+            return;
+        }
+        task().start_polling().unwrap();
+        let poller = task().poller().unwrap();
+        let calls = || poller.activity().1;
+        let header = mach_msg_header_t {
+            msgh_bits: MACH_MSGH_BITS(MACH_MSG_TYPE_COPY_SEND, 0) | MACH_MSGH_BITS_COMPLEX,
+            msgh_size: HEADER as u32,
+            msgh_remote_port: MACH_PORT_NULL,
+            msgh_local_port: MACH_PORT_NULL,
+            msgh_voucher_port: MACH_PORT_NULL,
+            msgh_id: 0,
+        };
+        let before = calls();
+        // SAFETY: a header is readable for its size.
+        let sent = unsafe { task().send_simple(&raw const header, HEADER, MACH_SEND_MSG, 0) };
+        assert!(!sent && calls() != before);
+    }
+}
