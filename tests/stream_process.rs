@@ -28,7 +28,12 @@ enum Feed<'a> {
         records: Source<Record>,
         reply: Reply<Checked>,
     },
-    /// As `Check`, by another host.
+    /// As `Check`, of all records but the first.
+    CheckRest {
+        records: Source<Record>,
+        reply: Reply<Checked>,
+    },
+    /// As `CheckRest`, by another host.
     Pass {
         to: SendRight<Feed<'static>>,
         records: Source<Record>,
@@ -109,11 +114,15 @@ fn serve(name: &str) {
                 thread::spawn(move || produce(count, &end, out, &sent));
             }
             Feed::Check { records, reply } => drop(thread::spawn(move || reply.send(check(records)))),
+            Feed::CheckRest { records, reply } => drop(thread::spawn(move || {
+                let (right, end) = check_from(1, records);
+                reply.send(Checked { right, end: format!("{end:?}") })
+            })),
             Feed::Pass { to, records, reply } => {
                 // The first is taken here, the rest where it goes, so that some are on their way then.
                 let mut records = records;
                 assert_eq!(records.next(), Some(Ok(Record::nth(0))));
-                machipc::Client::from_right(to).send(Feed::Check { records, reply }).unwrap();
+                machipc::Client::from_right(to).send(Feed::CheckRest { records, reply }).unwrap();
             }
             Feed::Open { count, reply } => {
                 let (sink, source) = machipc::stream().unwrap();
@@ -144,6 +153,20 @@ enum Ending {
     /// Ten items, and ten more once the host shuts down.
     Through {
         out: Sink<u64>,
+    },
+    /// Reads what comes, and tells how many items came and how that ended.
+    Upload {
+        items: Source<u64>,
+        reply: Reply<(u64, String)>,
+    },
+    /// As `Upload`, through the shutdown.
+    UploadThrough {
+        items: Source<u64>,
+        reply: Reply<(u64, String)>,
+    },
+    /// Takes a stream and reads none of it.
+    Unread {
+        items: Source<u64>,
     },
     Shutdown,
 }
@@ -180,6 +203,19 @@ fn shut_down_with_streams(name: &str) {
                 ten(&out);
                 out.finish().unwrap();
             }),
+            Ending::Upload { items, reply } => thread::spawn(move || reply.send(read_all(items)).unwrap()),
+            Ending::UploadThrough { items, reply } => {
+                let items = items.through_shutdown();
+                thread::spawn(move || reply.send(read_all(items)).unwrap())
+            }
+            Ending::Unread { mut items } => thread::spawn(move || {
+                wait();
+                assert_eq!(
+                    items.by_ref().take(100).find(Result::is_err),
+                    Some(Err(StreamError::HostStopping))
+                );
+                assert!(items.is_ended());
+            }),
             Ending::Shutdown => {
                 context.shutdown(WATCHDOG);
                 let threads = std::mem::take(&mut *threads.lock().unwrap());
@@ -189,6 +225,49 @@ fn shut_down_with_streams(name: &str) {
         threads.lock().unwrap().push(thread);
     });
     assert_eq!(stats.unwrap().panics, 0);
+}
+
+fn read_all(items: Source<u64>) -> (u64, String) {
+    let mut came = 0;
+    for item in items {
+        match item {
+            Ok(number) if number == came => came += 1,
+            other => return (came, format!("{other:?}")),
+        }
+    }
+    (came, "finished".to_owned())
+}
+
+#[test]
+fn a_host_that_shuts_down_ends_what_is_sent_to_it() {
+    let name = unique("uploads");
+    let peer = Peer::start("ending", &[&name]);
+    let ending = EndingClient::from_client(machipc::Client::connect_to_timeout(&name, WATCHDOG).unwrap());
+    let (quiet, quiet_sink) = ending.upload().unwrap();
+    let (busy, busy_sink) = ending.upload().unwrap();
+    let (through, through_sink) = ending.upload_through().unwrap();
+    let unread = ending.unread().unwrap();
+    (0..10).for_each(|number| quiet_sink.send(number).unwrap());
+    (0..10).for_each(|number| through_sink.send(number).unwrap());
+    let closed = |sink: Sink<u64>| {
+        let sink = sink.with_deadline(None);
+        let failed = (0..).find_map(|number| sink.send(number).err()).unwrap();
+        assert!(matches!(failed.error(), Error::StreamClosed), "{failed}");
+    };
+    // One is read as it is sent, one waits for room.
+    let producers = [busy_sink, unread].map(|sink| thread::spawn(move || closed(sink)));
+    ending.shutdown().unwrap();
+    // While the host runs still, for the sake of what goes on.
+    assert_eq!(quiet.wait().unwrap(), (10, "Err(HostStopping)".to_owned()));
+    let (came, end) = busy.wait().unwrap();
+    assert_eq!(end, "Err(HostStopping)", "behind {came} items");
+    until("the producer knows", || quiet_sink.is_closed());
+    assert!(matches!(quiet_sink.finish(), Err(Error::StreamClosed)));
+    producers.into_iter().for_each(|producer| producer.join().unwrap());
+    (10..20).for_each(|number| through_sink.send(number).unwrap());
+    through_sink.finish().unwrap();
+    assert_eq!(through.wait().unwrap(), (20, "finished".to_owned()));
+    peer.finish();
 }
 
 #[test]
@@ -343,9 +422,7 @@ fn a_stream_goes_from_client_to_host_and_on_to_another() {
     let right = machipc::port::bootstrap::look_up::<Feed<'static>>(&other_name).unwrap();
     let (checked, sink) = feed.pass(right).unwrap();
     upload(sink, "finish");
-    // All but the first.
-    let Checked { end, .. } = checked.wait().unwrap();
-    assert!(end.starts_with("Record { number: 1,"), "{end}");
+    assert_eq!(checked.wait().unwrap(), Checked { right: 500, end: "None".to_owned() });
     for (peer, feed) in [(peer, feed), (other_peer, other)] {
         feed.close().unwrap();
         peer.finish();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use machipc::{
     Client, ConnectOptions, Context, Ended, Error, Host, HostBuilder, MachMessage, Reconnect, Reply, Sink,
-    StreamError, Task,
+    Source, StreamError, Task,
 };
 use typed_support::process::{Peer, role};
 use typed_support::{WATCHDOG, unique, until};
@@ -274,6 +274,42 @@ fn a_service_is_replaced_and_its_clients_notice_nothing() {
 #[derive(MachMessage, Debug)]
 enum Feed {
     Watch { items: Sink<u64> },
+}
+
+/// A task that reads a stream is told as a thread is (`tests/stream_process.rs`).
+#[test]
+fn a_task_that_reads_a_stream_is_told() {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let host = Host::<Source<u64>>::builder()
+        .unnamed()
+        .bind(move |items: Source<u64>, _: &Context| {
+            let tell = tell.lock().unwrap().clone();
+            let mut items = items.into_async().unwrap();
+            thread::spawn(move || {
+                futures::executor::block_on(async {
+                    let mut last = None;
+                    while let Some(item) = items.next().await {
+                        if item == Ok(0) {
+                            tell.send(None).unwrap();
+                        }
+                        last = Some(item);
+                    }
+                    tell.send(last).unwrap();
+                });
+            });
+        })
+        .unwrap();
+    machipc::registry::set_lookup_enabled(false);
+    let client = Client::<Source<u64>>::from_right(host.send_right().unwrap());
+    let (sink, source) = machipc::stream::<u64>().unwrap();
+    client.send(source).unwrap();
+    sink.send(0).unwrap();
+    assert_eq!(told.recv_timeout(WATCHDOG).unwrap(), None);
+    let shutdown = thread::spawn(move || host.shutdown(WATCHDOG));
+    assert_eq!(told.recv_timeout(WATCHDOG).unwrap(), Some(Err(StreamError::HostStopping)));
+    until("the producer knows", || sink.is_closed());
+    shutdown.join().unwrap();
 }
 
 #[test]

@@ -163,9 +163,9 @@ impl<M: MachMessage + 'static> Host<M> {
     /// name's queue is left as it is, for the next host.
     ///
     /// What is in hand may go on for `grace`: handlers that run, tasks of an [asynchronous host](HostBuilder::serve_async_on), and the one-way
-    /// messages of the queue. Answers are sent as ever. Handlers and what they have started can ask [`Context::is_stopping`]. Streams whose
-    /// [sinks](crate::Sink) came to the host end at once, behind what was sent, but for those that are
-    /// [to go on](crate::Sink::through_shutdown). What is not done after `grace` is not waited for; it is counted as
+    /// messages of the queue. Answers are sent as ever. Handlers and what they have started can ask [`Context::is_stopping`]. Streams of which
+    /// an end came to the host, a [sink](crate::Sink) or a [source](crate::Source), end at once, behind what was sent, but for those that
+    /// are to go on ([`Sink::through_shutdown`](crate::Sink::through_shutdown), [`Source::through_shutdown`](crate::Source::through_shutdown)). What is not done after `grace` is not waited for; it is counted as
     /// [`left`](HostStats::left) and [`unfinished`](HostStats::unfinished), and its threads and tasks go on until the process ends. A
     /// handler that a client in this process has called runs on the client's thread and is not waited for.
     ///

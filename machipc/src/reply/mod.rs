@@ -412,12 +412,12 @@ thread_local! {
 enum Progress {
     None,
     Begun,
-    /// There are sinks in it.
-    Sinks,
+    /// There are ends of streams in it.
+    Streams,
 }
 
 /// A message is being decoded on this thread: the way from a reply in it to the message's [`Context`](crate::Context), and to
-/// [`salvaged`]; from sinks in it to the host, whose streams these are.
+/// [`salvaged`]; from ends of streams in it to the host, whose streams these are.
 #[derive(Clone, Copy)]
 pub(crate) struct Decoding<'h>(&'h Streams);
 
@@ -429,11 +429,11 @@ impl<'h> Decoding<'h> {
         Self(streams)
     }
 
-    /// A sink was decoded. Returns whether that was for a host.
-    pub(crate) fn has_sinks() -> bool {
+    /// An end of a stream was decoded. Returns whether that was for a host.
+    pub(crate) fn has_streams() -> bool {
         let decoding = DECODING.get() != Progress::None;
         if decoding {
-            DECODING.set(Progress::Sinks);
+            DECODING.set(Progress::Streams);
         }
         decoding
     }
@@ -441,7 +441,7 @@ impl<'h> Decoding<'h> {
     /// Returns the deadline of the reply that was decoded, if there was one.
     #[inline]
     pub(crate) fn end(self) -> Option<Instant> {
-        if DECODING.replace(Progress::None) == Progress::Sinks {
+        if DECODING.replace(Progress::None) == Progress::Streams {
             self.0.adopt_decoded();
         }
         DECODED_DEADLINE.get()

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::error::{Error, SendError};
 use crate::port::ReceiveRight;
 use crate::reply::ReplyValue;
 
+use super::upload::Upload;
 use super::wire::{self, Came};
 use super::{STREAM, Sink, Source, StreamError, failed};
 
@@ -30,18 +32,20 @@ use super::{STREAM, Sink, Source, StreamError, failed};
 pub struct AsyncSource<T, E = String> {
     /// `None` once the stream has ended.
     port: Option<Watched>,
+    /// It goes after the port.
+    upload: Option<Arc<Upload>>,
     received: u64,
     items: PhantomData<fn() -> (T, E)>,
 }
 
 impl<T: ReplyValue, E: ReplyValue> AsyncSource<T, E> {
     pub(super) fn new(source: Source<T, E>) -> Result<Self, Error> {
-        let (port, received) = source.into_parts();
+        let (port, upload, received) = source.into_parts();
         let port = match port {
             Some(port) => Some(Watched::new(&Driver::current(STREAM)?, port)),
             None => None,
         };
-        Ok(Self { port, received, items: PhantomData })
+        Ok(Self { port, upload, received, items: PhantomData })
     }
 
     /// The next item; once and last, why there are no more; `None` after that, or when the stream has finished. Dropping the future loses
@@ -67,9 +71,15 @@ impl<T: ReplyValue, E: ReplyValue> AsyncSource<T, E> {
                 self.received += 1;
                 Some(Ok(item))
             }
+            Came::Nothing => {
+                // A producer may send many of these: others have their turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Came::End(reason) => {
                 // Whatever the producer sends after its last word is destroyed with the port.
                 self.port = None;
+                self.upload = None;
                 reason.map(Err)
             }
         })

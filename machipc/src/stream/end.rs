@@ -1,4 +1,4 @@
-//! How a stream is ended by another than who produces it: by the host that its sink came to, when that shuts down.
+//! How a stream is ended by another than who produces it: by the host that its sink came to, when that shuts down. Which streams a host ends.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,9 +46,7 @@ impl End {
     /// The end of a sink that has come in a message.
     pub(super) fn decoded(right: SendOnceRight<()>) -> Arc<Self> {
         let end = Arc::new(Self::new(right));
-        if Decoding::has_sinks() {
-            DECODED.with_borrow_mut(|decoded| decoded.push(Arc::downgrade(&end)));
-        }
+        adopt_later(|| Some(end.clone()));
         end
     }
 
@@ -127,7 +125,27 @@ impl End {
         }
     }
 
-    /// The host at `endpoint` ends the stream: both sides are told.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while the lock is held, so a poisoned one holds a whole value.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An end of a stream that a host may end.
+pub(super) trait Ends: Send + Sync {
+    /// A host's shutdown ends the stream from now on.
+    fn adopt(&self);
+
+    /// The host at `endpoint` ends the stream, if it has adopted it.
+    fn stop(&self, endpoint: &Arc<str>);
+}
+
+impl Ends for End {
+    fn adopt(&self) {
+        self.adopted.store(true, Ordering::Relaxed);
+    }
+
+    /// Both sides are told.
     fn stop(&self, endpoint: &Arc<str>) {
         if !self.is_adopted() || self.stopped.set(endpoint.clone()).is_err() {
             return;
@@ -151,23 +169,29 @@ impl End {
             task.wake();
         }
     }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while the lock is held, so a poisoned one holds a whole value.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 thread_local! {
-    /// Sinks in the message that is being decoded on this thread.
-    static DECODED: RefCell<Vec<Weak<End>>> = const { RefCell::new(Vec::new()) };
+    /// Ends of streams in the message that is being decoded on this thread.
+    static DECODED: RefCell<Vec<Weak<dyn Ends>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The streams whose sinks have come to a host.
+/// Makes an end of a stream that is in a message which is being decoded for a host: the host adopts it when it has the whole message.
+pub(super) fn adopt_later<E: Ends + 'static>(make: impl FnOnce() -> Option<Arc<E>>) -> Option<Arc<E>> {
+    if !Decoding::has_streams() {
+        return None;
+    }
+    let end = make()?;
+    let weak: Weak<E> = Arc::downgrade(&end);
+    DECODED.with_borrow_mut(|decoded| decoded.push(weak));
+    Some(end)
+}
+
+/// The streams of which an end has come to a host.
 pub(crate) struct Streams(Mutex<Adopted>);
 
 struct Adopted {
-    ends: Vec<Weak<End>>,
+    ends: Vec<Weak<dyn Ends>>,
     /// With so many, those that have ended are forgotten.
     most: usize,
     /// The endpoint of the host, once it has ended them.
@@ -182,15 +206,15 @@ impl Streams {
         Self(Mutex::new(Adopted { ends: Vec::new(), most: FEW, stopped: None }))
     }
 
-    /// Adopts the streams whose sinks were in the message that was decoded on this thread.
+    /// Adopts the streams of which ends were in the message that was decoded on this thread.
     #[cold]
     pub(crate) fn adopt_decoded(&self) {
         // Those in a message that was not understood have gone already.
         DECODED.take().iter().filter_map(Weak::upgrade).for_each(|end| self.adopt(&end));
     }
 
-    fn adopt(&self, end: &Arc<End>) {
-        end.adopted.store(true, Ordering::Relaxed);
+    fn adopt(&self, end: &Arc<dyn Ends>) {
+        end.adopt();
         let mut adopted = self.adopted();
         if let Some(endpoint) = adopted.stopped.clone() {
             drop(adopted);

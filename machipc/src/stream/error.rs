@@ -16,7 +16,8 @@ pub enum StreamError<E = String> {
     /// The producer went away without a word: the sink was dropped, perhaps by a panic, or its process ended. The items before
     /// are all that it sent.
     ProducerGone,
-    /// The producer is a host that [shuts down](crate::Host::shutdown). The items before are all that it sent. The next host may go on.
+    /// The producer is a host that [shuts down](crate::Host::shutdown): the items before are all that it sent, and the next host may go on. Or
+    /// the reader is, which the source came to: the items before are those that were there then.
     HostStopping,
     /// The time was up before an item came. One may still come.
     TimedOut,
@@ -34,7 +35,7 @@ impl<E: fmt::Debug> fmt::Display for StreamError<E> {
                 "the stream's producer has gone without finishing: what came before is all that it sent",
             ),
             Self::HostStopping => f.write_str(
-                "the stream's producer is shutting down: what came before is all that it sent, connect again for more",
+                "the stream's host is shutting down: what came before is all that comes, connect again for more",
             ),
             Self::TimedOut => f.write_str("no item came in time: ask again, or allow more"),
             Self::Malformed(error) => write!(f, "the stream is malformed: {error}"),

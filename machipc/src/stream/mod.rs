@@ -5,6 +5,7 @@ mod end;
 mod error;
 mod sink;
 mod source;
+mod upload;
 mod wire;
 
 use crate::error::Error;

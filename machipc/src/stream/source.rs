@@ -3,14 +3,17 @@
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::mach;
 use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
 use crate::port::{Deadline, ReceiveRight};
 use crate::reply::ReplyValue;
 use crate::scratch;
 
+use super::upload::Upload;
 use super::wire::{self, Came};
 use super::{AsyncSource, StreamError, failed};
 
@@ -21,6 +24,11 @@ use super::{AsyncSource, StreamError, failed};
 /// waits for as long as the sink lives; [`next_timeout`](Self::next_timeout) waits no longer than it is told.
 ///
 /// Dropping the source tells the sink at once: its next [`send`](crate::Sink::send) fails, and one that waits for room waits no longer.
+///
+/// A source that came to a host ends, too, when that host [shuts down](crate::Host::shutdown): behind the items that are there then, it gives
+/// [`StreamError::HostStopping`], and with that its port goes, so that the producer gets [`Error::StreamClosed`].
+/// [`through_shutdown`](Self::through_shutdown) keeps it. A source that came from a client in the host's own process, which calls the handler
+/// directly, is the handler's alone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,6 +46,8 @@ use super::{AsyncSource, StreamError, failed};
 pub struct Source<T, E = String> {
     /// `None` once the stream has ended.
     port: Option<ReceiveRight<()>>,
+    /// Where a host's shutdown ends the stream. It goes after the port.
+    upload: Option<Arc<Upload>>,
     /// How many items came.
     received: u64,
     items: PhantomData<fn() -> (T, E)>,
@@ -45,7 +55,17 @@ pub struct Source<T, E = String> {
 
 impl<T, E> Source<T, E> {
     pub(super) fn from(port: ReceiveRight<()>) -> Self {
-        Self { port: Some(port), received: 0, items: PhantomData }
+        Self { port: Some(port), upload: None, received: 0, items: PhantomData }
+    }
+
+    /// The source of a stream that goes on when the host to which it came [shuts down](crate::Host::shutdown): for one that is read
+    /// to its end within the shutdown's grace. Without effect on other sources.
+    #[must_use]
+    pub fn through_shutdown(self) -> Self {
+        if let Some(upload) = &self.upload {
+            upload.disown();
+        }
+        self
     }
 
     /// Changes the window: as many items, 1 to 1024, may have been sent and not been received. What has been sent stays.
@@ -79,29 +99,35 @@ impl<T: ReplyValue, E: ReplyValue> Source<T, E> {
         AsyncSource::new(self)
     }
 
-    /// The port, unless the stream has ended, and how many items came.
-    pub(super) fn into_parts(self) -> (Option<ReceiveRight<()>>, u64) {
-        (self.port, self.received)
+    /// The port, unless the stream has ended, what ends it, and how many items came.
+    pub(super) fn into_parts(mut self) -> (Option<ReceiveRight<()>>, Option<Arc<Upload>>, u64) {
+        (self.port.take(), self.upload.take(), self.received)
     }
 
     fn receive(&mut self, deadline: Deadline) -> Option<Result<T, StreamError<E>>> {
-        let port = self.port.as_ref()?;
-        let came = scratch::with(|scratch| match port.receive(&mut scratch.receive, deadline) {
-            Ok(message) => Ok(wire::read(&message, self.received)),
-            Err(error) if error.is_timed_out() => Err(StreamError::TimedOut),
-            Err(error) => Ok(Came::End(Some(StreamError::Mach(error)))),
-        });
-        match came {
-            Ok(Came::Item(item)) => {
-                self.received += 1;
-                Some(Ok(item))
-            }
-            Ok(Came::End(reason)) => {
-                // Whatever the producer sends after its last word is destroyed with the port.
-                self.port = None;
-                reason.map(Err)
-            }
-            Err(error) => Some(Err(error)),
+        loop {
+            let port = self.port.as_ref()?;
+            let came = scratch::with(|scratch| match port.receive(&mut scratch.receive, deadline) {
+                Ok(message) => Ok(wire::read(&message, self.received)),
+                Err(error) if error.is_timed_out() => Err(StreamError::TimedOut),
+                Err(error) => Ok(Came::End(Some(StreamError::Mach(error)))),
+            });
+            return match came {
+                Ok(Came::Item(item)) => {
+                    self.received += 1;
+                    Some(Ok(item))
+                }
+                // A producer may send many of these.
+                Ok(Came::Nothing) if deadline.has_passed() => Some(Err(StreamError::TimedOut)),
+                Ok(Came::Nothing) => continue,
+                Ok(Came::End(reason)) => {
+                    // Whatever the producer sends after its last word is destroyed with the port.
+                    self.port = None;
+                    self.upload = None;
+                    reason.map(Err)
+                }
+                Err(error) => Some(Err(error)),
+            };
         }
     }
 }
@@ -115,6 +141,16 @@ impl<T: ReplyValue, E: ReplyValue> Iterator for Source<T, E> {
 }
 
 impl<T: ReplyValue, E: ReplyValue> FusedIterator for Source<T, E> {}
+
+impl<T, E> Drop for Source<T, E> {
+    fn drop(&mut self) {
+        if let (Some(port), Some(upload)) = (&self.port, &self.upload)
+            && port.name() == mach::MACH_PORT_NULL
+        {
+            upload.pass_on();
+        }
+    }
+}
 
 impl<T, E> fmt::Debug for Source<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,7 +186,8 @@ impl<'de, T: Encode, E: Encode> Decode<'de> for Source<T, E> {
     fn decode(input: &mut Decoder<'de>) -> Result<Self, DecodeError> {
         let received = input.pod::<u64>()?;
         let port = ReceiveRight::decode(input)?;
-        Ok(Self { port: Some(port), received, items: PhantomData })
+        let upload = Upload::decoded(&port);
+        Ok(Self { port: Some(port), upload, received, items: PhantomData })
     }
 }
 

@@ -14,12 +14,16 @@ pub(super) const FINISH_ID: i32 = 0x2000_0011;
 /// The id of a message that says why there are no more items.
 pub(super) const FAIL_ID: i32 = 0x2000_0012;
 
-/// The id of a message that says that the host of the sink shuts down.
+/// The id of a message that says that the host which has the stream's other end shuts down, or the reader's own.
 pub(super) const STOPPED_ID: i32 = 0x2000_0013;
+
+/// The id of a message that says nothing: from a host that has handed a source on.
+pub(super) const NOTHING_ID: i32 = 0x2000_0014;
 
 /// What came to a stream's port.
 pub(super) enum Came<T, E> {
     Item(T),
+    Nothing,
     /// The stream has ended, well or not.
     End(Option<StreamError<E>>),
 }
@@ -37,6 +41,7 @@ pub(super) fn read<T: ReplyValue, E: ReplyValue>(message: &Received<'_>, receive
         }),
         FAIL_ID => decode::<E>(message).map(|error| Came::End(Some(StreamError::Failed(error)))),
         STOPPED_ID => decode::<()>(message).map(|()| Came::End(Some(StreamError::HostStopping))),
+        NOTHING_ID => decode::<()>(message).map(|()| Came::Nothing),
         id => match message.notification() {
             Some(Notification::SendOnce) => Ok(Came::End(Some(StreamError::ProducerGone))),
             _ => Err(DecodeError::new(format!("a message with id {id:#x} is no part of a stream"))),
