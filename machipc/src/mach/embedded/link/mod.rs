@@ -7,10 +7,12 @@ mod apply;
 mod credit;
 mod declared;
 mod ending;
+mod export;
 mod frame;
 mod handover;
 pub(super) mod handshake;
 mod identity;
+mod imports;
 mod introductions;
 mod lending;
 mod mapping;
@@ -18,6 +20,7 @@ mod moves;
 mod pause;
 pub(super) mod pieces;
 mod pressure;
+mod reading;
 mod ring;
 #[cfg(all(test, loom))]
 mod ring_model;
@@ -33,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+pub(super) use export::{Export, Halt};
 pub(super) use frame::Frame;
 pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
 pub(super) use ring::{CAPACITY, Consumer, PARKED, Producer, RoomWatch, Watch, create_within};
@@ -44,10 +48,8 @@ use super::kernel::{Doomed, Kernel};
 use super::loans::{Lender, Pool};
 use super::message::{Right, Sender};
 use super::port::PortId;
-use super::recycle;
-use super::services::is_trusted;
 use super::slab::Slab;
-use frame::{ASSIGNED, FRAME_MAX, HEAD};
+use frame::{ASSIGNED, HEAD};
 use handshake::{Nonce, Welcome};
 use pause::{PATIENCE, Pause};
 use pieces::Pieces;
@@ -79,57 +81,6 @@ impl From<ring::Corrupt> for Breach {
     fn from(_: ring::Corrupt) -> Self {
         Breach
     }
-}
-
-/// What the peer holds of ours.
-pub(super) enum Export {
-    Send {
-        port: PortId,
-        /// Transfers that the peer has not given back.
-        given: u32,
-        /// Messages that the peer may still send.
-        granted: u32,
-        /// Messages of the peer's in the queue.
-        queued: u32,
-        /// Messages taken from the queue, for which credit has not been returned yet.
-        owed: u32,
-        /// Send-once rights that the peer holds, as the former owner of a moved port.
-        once: u32,
-        /// Messages of a moved port's queue that have yet to come.
-        moving: u32,
-        halt: Halt,
-    },
-    Once {
-        port: PortId,
-        halt: Halt,
-    },
-}
-
-impl Export {
-    fn port(&self) -> PortId {
-        match *self {
-            Export::Send { port, .. } | Export::Once { port, .. } => port,
-        }
-    }
-
-    fn halt(&mut self) -> &mut Halt {
-        match self {
-            Export::Send { halt, .. } | Export::Once { halt, .. } => halt,
-        }
-    }
-}
-
-/// Whether the peer may use a right that it holds; not while the port moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Halt {
-    No,
-    /// The peer was told to stop, by a frame of this number.
-    Asked(u32),
-    Halted,
-    /// The peer was told who has the port now, and is to give the right back.
-    Redirected,
-    /// There was no descriptor to tell it with: the peer goes on sending through this process.
-    Stays,
 }
 
 /// What is left of a right that was given back.
@@ -356,106 +307,6 @@ impl Link {
             Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(true),
             Err(_) => Err(Breach),
         }
-    }
-
-    /// Reads what the socket has: bells are forgotten, descriptors kept for their frames. `Ok(false)`: the peer has hung up.
-    fn read_socket(&mut self) -> Result<bool, Breach> {
-        self.read_packets(false)
-    }
-
-    /// [`read_socket`](Self::read_socket), up to a bell: mostly there is nothing behind it, and what there is shows in the next poll. It saves a
-    /// system call each time that a thread is woken.
-    fn hear_bell(&mut self) -> Result<bool, Breach> {
-        self.read_packets(true)
-    }
-
-    fn read_packets(&mut self, up_to_bell: bool) -> Result<bool, Breach> {
-        let mut bytes = [0; handshake::PACKET_MAX];
-        for _ in 0..PACKETS_AT_ONCE {
-            match socket::receive(&self.socket, &mut bytes) {
-                Ok(Some(packet)) => {
-                    if self.unidentified && bytes[0] == handshake::WELCOME {
-                        let peer = handshake::identify(&bytes[..packet.len], packet.credentials);
-                        let (peer, welcome) =
-                            peer.filter(|(peer, _)| is_trusted(peer.security.val[0])).ok_or(Breach)?;
-                        (self.peer, self.nonce) = (peer, welcome.nonce);
-                        self.unidentified = false;
-                        self.answer = Some(welcome);
-                        continue;
-                    }
-                    // Those that came without room for them are counted all the same: each belongs to its place in a frame.
-                    let count = if bytes[0] == b'F' && packet.len == 2 { usize::from(bytes[1]) } else { 0 };
-                    let right = count == packet.fds.len() || (packet.fds_lost && count > packet.fds.len());
-                    if packet.len == 0 || !right || self.fds.len() + count > FDS_WAITING_MAX {
-                        return Err(Breach);
-                    }
-                    if up_to_bell && count == 0 {
-                        return Ok(true);
-                    }
-                    let all = packet.fds.into_iter().map(Some).chain(std::iter::repeat_with(|| None));
-                    self.fds.extend(all.take(count));
-                }
-                Ok(None) => return Ok(false),
-                Err(rustix::io::Errno::AGAIN) => return Ok(true),
-                // The peer has gone without reading everything. The system says that once, before the packets that it had sent.
-                Err(rustix::io::Errno::CONNRESET) => {}
-                Err(_) => return Err(Breach),
-            }
-        }
-        // The rest is still there when the socket is next polled.
-        Ok(true)
-    }
-
-    /// Looks who the peer is before anything of it is taken. False: it has written without having said so, or cannot be trusted.
-    fn identify(&mut self) -> bool {
-        match self.rx.available() {
-            Ok(0) => true,
-            // Its welcome went before.
-            Ok(_) => self.read_socket().is_ok() && !self.unidentified,
-            Err(_) => false,
-        }
-    }
-
-    /// The next whole frame: kind, body, descriptors.
-    fn next_frame(&mut self) -> Result<Option<Arrived>, Breach> {
-        let available = self.rx.available()? as usize;
-        let mut partial = match self.partial.take() {
-            Some(partial) => partial,
-            None if available == 0 => return Ok(None),
-            None => Partial { head: [0; HEAD], headed: 0, body: recycle::take() },
-        };
-        let count = (HEAD - partial.headed).min(available);
-        self.rx.read(&mut partial.head[partial.headed..partial.headed + count]);
-        partial.headed += count;
-        if partial.headed < HEAD {
-            self.partial = Some(partial);
-            return Ok(None);
-        }
-        let (len, kind, fds) = frame::parse_head(partial.head);
-        if len > FRAME_MAX || fds > socket::FDS_MAX {
-            return Err(Breach);
-        }
-        if kind == frame::ROW && partial.body.is_empty() {
-            recycle::give(core::mem::replace(&mut partial.body, core::mem::take(&mut self.row)));
-        }
-        let have = partial.body.len();
-        let count = (len - have).min(available - count);
-        // Memory is taken as bytes arrive, not as the peer announces them.
-        partial.body.resize(have + count, 0);
-        self.rx.read(&mut partial.body[have..]);
-        if partial.body.len() < len {
-            self.partial = Some(partial);
-            return Ok(None);
-        }
-        if self.fds.len() < fds {
-            // They were sent before the frame, so they are in the socket.
-            self.read_socket()?;
-            if self.fds.len() < fds {
-                return Err(Breach);
-            }
-        }
-        let fds = self.fds.drain(..fds).collect();
-        Ok(Some((kind, partial.body, fds)))
     }
 }
 
