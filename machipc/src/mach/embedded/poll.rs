@@ -111,7 +111,7 @@ pub(super) struct Poller {
     leads: AtomicU64,
     /// The leader sleeps: what comes is not left lying.
     pub(super) deep: AtomicBool,
-    /// What a leader that sleeps on words sleeps on, besides its own: changed to wake it.
+    /// What a leader that sleeps on words until it is notified sleeps on, besides its own: changed to wake it.
     pub(super) gong: AtomicU32,
     /// The words of links that it sleeps on.
     pub(super) words: Mutex<Vec<Watch>>,
@@ -128,7 +128,7 @@ pub(super) struct Poller {
     watches: Mutex<Vec<Watch>>,
     /// Somebody wants to change `watches`.
     changing: AtomicBool,
-    /// Counts what a thread may wait for that comes by no ring: messages from this process, ports that die or move.
+    /// Counts what a thread may wait for that comes by no ring: messages from this process, ports that die or move, new links.
     pub(super) noticed: AtomicU32,
     /// The leader sleeps on that word. Changes under the kernel's lock, but for a wake-up too many.
     pub(super) on_notice: AtomicBool,
@@ -337,8 +337,10 @@ impl Poller {
         self.followers.load(Ordering::SeqCst) != 0
     }
 
-    /// There are links to watch that whoever sleeps in the poll has not armed. It arms them when it wakes.
+    /// There are links to watch that whoever sleeps has not armed. It arms them when it wakes. Called under the kernel's lock.
     pub(super) fn rouse(&self) {
+        // One that sleeps on what is noticed: it has looked at that word before it took the lock to arm the links.
+        self.notice();
         if self.asleep.load(Ordering::SeqCst) {
             self.gong.fetch_add(1, Ordering::SeqCst);
             let _ = futex::wake(&self.gong, futex::Flags::PRIVATE, 1);

@@ -144,7 +144,7 @@ impl Task {
                 Ok(events) => (Some(events), Ok(())),
                 Err(error) => (None, Err(error)),
             },
-            Bed::Words => (None, poller.sleep_on_words(until, gong, end)),
+            Bed::Words => (None, poller.sleep_on_words(until, gong, end, began)),
         };
         poller.spin.failed(began.elapsed());
         poller.deep.store(false, Ordering::SeqCst);
@@ -194,24 +194,38 @@ impl Poller {
         }
     }
 
-    /// Sleeps on the words of links, on the thread's own and on the gong, for as long as each is what it was.
-    fn sleep_on_words(&self, until: Until<'_>, gong: u32, end: Option<Instant>) -> rustix::io::Result<()> {
+    /// Sleeps on the words of links, and on those of what else ends the sleep, for as long as each is what it was. The fewer words the less that
+    /// takes.
+    fn sleep_on_words(
+        &self,
+        until: Until<'_>,
+        gong: u32,
+        end: Option<Instant>,
+        began: Instant,
+    ) -> rustix::io::Result<()> {
         // Nobody else wants it: there is one leader.
         let mut links = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         let mut words = [futex::Wait::new(); WORDS_MAX];
-        words[0] = wait_on(&self.gong, gong, WaitFlags::PRIVATE);
-        words[1] = match until {
-            Until::Notified(parker) => wait_on(parker.word(), wait::PARKED, WaitFlags::PRIVATE),
-            Until::Noticed(noticed) => wait_on(&self.noticed, noticed, WaitFlags::PRIVATE),
+        let own = match until {
+            Until::Notified(parker) => {
+                words[0] = wait_on(parker.word(), wait::PARKED, WaitFlags::PRIVATE);
+                words[1] = wait_on(&self.gong, gong, WaitFlags::PRIVATE);
+                2
+            }
+            // New links are noticed, too.
+            Until::Noticed(noticed) => {
+                words[0] = wait_on(&self.noticed, noticed, WaitFlags::PRIVATE);
+                1
+            }
         };
-        for (word, link) in words[2..].iter_mut().zip(&*links) {
+        for (word, link) in words[own..].iter_mut().zip(&*links) {
             // Its sleeper is in another process than who wakes it.
             *word = wait_on(link.word(), link::PARKED, WaitFlags::empty());
         }
-        let words = &words[..(2 + links.len()).min(WORDS_MAX)];
+        let words = &words[..(own + links.len()).min(WORDS_MAX)];
         // The system wants a time of its clock. One that does not fit its type is as good as none.
         let end = end.and_then(|end| {
-            let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).ok()?;
+            let left = Timespec::try_from(end.saturating_duration_since(began)).ok()?;
             rustix::time::clock_gettime(ClockId::Monotonic).checked_add(left)
         });
         let slept = futex::waitv(words, futex::WaitvFlags::empty(), end.as_ref(), ClockId::Monotonic);
