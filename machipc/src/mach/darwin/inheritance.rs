@@ -207,6 +207,11 @@ fn exchange(
     let message = &raw mut answer;
     // SAFETY: the header alone is sent; the whole of `answer` is writable, and aligned.
     let code = unsafe { mach_msg(message.cast(), option, QUESTION, size, here, ANSWER, MACH_PORT_NULL) };
+    if code & !MACH_MSG_MASK == MACH_SEND_TIMED_OUT {
+        // The question has come back, with a right to its destination and the one to answer it.
+        mach_port_deallocate(mach_task_self(), answer.header.msgh_remote_port);
+        mach_port_deallocate(mach_task_self(), answer.header.msgh_local_port);
+    }
     if code != MACH_MSG_SUCCESS {
         return Err(BOOTSTRAP_UNKNOWN_SERVICE);
     }
