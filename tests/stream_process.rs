@@ -78,10 +78,6 @@ struct Sent {
 }
 
 fn produce(count: u64, end: &str, out: Sink<Record>, sent: &Sent) {
-    if end == "together" {
-        out.send_all((0..count).map(Record::nth)).unwrap();
-        return out.finish().unwrap();
-    }
     for number in 0..count {
         if let Err(failed) = out.send(Record::nth(number)) {
             *sent.refusal.lock().unwrap() = Some(format!("{:?}", failed.error()));
@@ -197,15 +193,8 @@ fn shut_down_with_streams(name: &str) {
                     let failed = (0..).find_map(|number| out.send(number).err()).unwrap();
                     assert!(stopped(&failed), "{failed}");
                 };
-                let send_all = || {
-                    let failed = out.send_all(0..).unwrap_err();
-                    assert!(matches!(failed, Error::StreamStopped { .. }), "{failed}");
-                };
-                // All wait for room then.
-                thread::scope(|scope| {
-                    (0..2).for_each(|_| drop(scope.spawn(send)));
-                    scope.spawn(send_all);
-                });
+                // Both wait for room then.
+                thread::scope(|scope| [(); 2].map(|()| drop(scope.spawn(send))));
             }),
             Ending::Through { out } => thread::spawn(move || {
                 let out = out.through_shutdown();
@@ -398,7 +387,6 @@ fn every_end_comes_across() {
     let (peer, feed, _) = host("ends");
     let ended = |end: &str| check(feed.records(300, end).unwrap());
     assert_eq!(ended("finish"), Checked { right: 300, end: "finished".to_owned() });
-    assert_eq!(ended("together"), Checked { right: 300, end: "finished".to_owned() });
     assert_eq!(ended("fail"), Checked { right: 300, end: "Failed(\"out of records\")".to_owned() });
     assert_eq!(ended("drop"), Checked { right: 300, end: "ProducerGone".to_owned() });
 

@@ -9,8 +9,7 @@ use std::time::Duration;
 use machipc::message::PLAIN_ID;
 use machipc::port::{Deadline, MessageBuffer, Outgoing, ReceiveRight};
 use machipc::{
-    Context, Error, Host, MachMessage, Reply, SendRight, Sink, Source, StreamError, registry, stream,
-    stream_with,
+    Context, Error, Host, MachMessage, Reply, Sink, Source, StreamError, registry, stream, stream_with,
 };
 use typed_support::{WATCHDOG, unique};
 
@@ -42,55 +41,6 @@ fn items_come_in_order_and_then_the_end() {
         assert!(number < 500);
     }
     producer.join().unwrap();
-}
-
-/// Small items and ones that are too large to go with others.
-fn mixed(number: u64) -> Vec<u8> {
-    number.to_le_bytes().into_iter().cycle().take(if number % 97 == 5 { 10_000 } else { 40 }).collect()
-}
-
-#[test]
-fn items_that_are_sent_together_come_one_by_one() {
-    for window in [1, 2, 64, 1024] {
-        let (sink, source) = stream_with::<Vec<u8>, String>(window).unwrap();
-        let producer = thread::spawn(move || {
-            sink.send_all([]).unwrap();
-            assert_eq!(sink.sent(), 0);
-            sink.send_all((0..1000).map(mixed)).unwrap();
-            // One that is sent by itself, between two that are not.
-            sink.send(mixed(1000)).unwrap();
-            sink.send_all((1001..1500).map(mixed)).unwrap();
-            assert_eq!(sink.sent(), 1500);
-            sink.finish().unwrap();
-        });
-        let items = promptly("the stream", move || source.collect::<Result<Vec<_>, _>>().unwrap());
-        assert!(items == (0..1500).map(mixed).collect::<Vec<_>>());
-        producer.join().unwrap();
-    }
-    // What carries more than bytes goes by itself, too.
-    let (sink, source) = stream::<SendRight<u8>>().unwrap();
-    let port = ReceiveRight::<u8>::new().unwrap();
-    sink.send_all((0..10).map(|_| port.make_send().unwrap())).unwrap();
-    sink.finish().unwrap();
-    let names = source.map(|right| right.unwrap().name()).collect::<Vec<_>>();
-    assert_eq!(names, [port.name(); 10]);
-}
-
-#[test]
-fn items_that_are_sent_together_stop_where_there_is_no_room() {
-    let (sink, mut source) = stream_with::<u64, String>(5).unwrap();
-    let sink = sink.with_deadline(Duration::from_millis(10));
-    let full = sink.send_all(0..1000).unwrap_err();
-    assert!(matches!(full, Error::StreamFull { .. }), "{full}");
-    assert_eq!(sink.sent(), 5);
-    assert!((0..5).all(|number| source.next() == Some(Ok(number))));
-    // The producer goes on where it stopped.
-    sink.send_all(5..8).unwrap();
-    assert!((5..8).all(|number| source.next() == Some(Ok(number))));
-    drop(source);
-    let closed = sink.send_all(8..1000).unwrap_err();
-    assert!(matches!(closed, Error::StreamClosed), "{closed}");
-    assert_eq!(sink.sent(), 8);
 }
 
 #[test]

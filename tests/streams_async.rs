@@ -36,28 +36,6 @@ fn one_thread_feeds_and_reads_a_stream() {
 }
 
 #[test]
-fn a_task_sends_items_together() {
-    fn send<T: Send>(future: T) -> T {
-        future
-    }
-    let (sink, source) = stream_with::<String, String>(7).unwrap();
-    let (mut sink, mut source) = (sink.into_async(), source.into_async().unwrap());
-    let item = |number: u32| number.to_string().repeat(if number % 50 == 3 { 1000 } else { 1 });
-    let sent = send(async move {
-        sink.send_all((0..1000).map(item)).await.unwrap();
-        assert_eq!(sink.sent(), 1000);
-        sink.into_sink().finish()
-    });
-    let (sent, ()) = block_on(join(sent, async {
-        for number in 0..1000 {
-            assert_eq!(source.next().await, Some(Ok(item(number))));
-        }
-        assert_eq!(source.next().await, None);
-    }));
-    sent.unwrap();
-}
-
-#[test]
 fn a_future_that_is_dropped_loses_nothing_that_was_sent() {
     let (sink, source) = stream::<u32>().unwrap();
     let mut source = source.into_async().unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::driver::{Alarm, Driver, Watched};
 use crate::error::{Error, SendError};
-use crate::port::{OutgoingRow, ReceiveRight, Staged};
+use crate::port::ReceiveRight;
 use crate::reply::ReplyValue;
 
 use super::upload::Upload;
@@ -132,51 +132,6 @@ impl<T, E> AsyncSink<T, E> {
                 return Err(SendError::new(item, error));
             }
         }
-    }
-
-    /// Sends items that are there already, many small ones together: see [`Sink::send_all`]. Dropping the future drops those that were taken and
-    /// are not sent.
-    ///
-    /// # Errors
-    /// As [`Sink::send_all`] and [`send`](Self::send).
-    pub async fn send_all(&mut self, items: impl IntoIterator<Item = T>) -> Result<(), Error>
-    where
-        T: ReplyValue,
-    {
-        let mut row = OutgoingRow::default();
-        for item in items {
-            match Sink::<T, E>::stage(&mut row, &item) {
-                Ok(Staged::InRow { .. }) if !row.is_full() => {}
-                Ok(Staged::InRow { .. }) => self.flush(&mut row).await?,
-                Ok(Staged::Alone) => {
-                    self.flush(&mut row).await?;
-                    self.send(item).await.map_err(SendError::into_error)?;
-                }
-                Err(error) => {
-                    self.flush(&mut row).await?;
-                    return Err(error);
-                }
-            }
-        }
-        self.flush(&mut row).await
-    }
-
-    async fn flush(&mut self, row: &mut OutgoingRow) -> Result<(), Error>
-    where
-        T: ReplyValue,
-    {
-        let deadline = self.0.deadline().and_then(|deadline| Instant::now().checked_add(deadline));
-        loop {
-            match self.0.try_flush(row) {
-                Err(Error::StreamFull { .. }) => self.room(deadline).await?,
-                done => return done,
-            }
-        }
-    }
-
-    /// How many items were sent so far: see [`Sink::sent`].
-    pub fn sent(&self) -> u64 {
-        self.0.sent()
     }
 
     /// The sink for blocking code, to finish it or to put it into a message.

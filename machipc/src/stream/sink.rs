@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, SendError};
 use crate::message::{Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, Schema};
-use crate::port::{
-    Deadline, MachError, Outgoing, OutgoingRow, ReceiveRight, SendOnceRight, SendRight, Staged,
-};
+use crate::port::{Deadline, MachError, Outgoing, ReceiveRight, SendOnceRight, SendRight};
 use crate::reply::ReplyValue;
 use crate::scratch;
 
@@ -113,126 +111,19 @@ impl<T, E> Sink<T, E> {
                 Err(refused) if matches!(refused.error(), Error::StreamFull { .. }) => refused.into_message(),
                 done => return done,
             };
-            if let Err(error) = self.wait_for_room(&mut until) {
-                return Err(SendError::new(item, error));
-            }
-        }
-    }
-
-    /// Waits until it is worth trying once more, for as long as the sink's deadline says from the first time on.
-    fn wait_for_room(&self, until: &mut Option<Deadline>) -> Result<(), Error> {
-        let until = *until.get_or_insert_with(|| self.deadline.map_or(Deadline::never(), Deadline::after));
-        match self.end.wait_for_room(&self.right, until) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::StreamFull { after: self.deadline.unwrap_or(Duration::MAX) }),
-            // The request was refused because the source has gone: trying will show.
-            Err(_) if self.is_closed() => Ok(()),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    /// Sends items that are there already, many small ones together, so that they share what sending costs. The source gets them one by
-    /// one, as ever, and the window counts each. An item waits for those behind it to be made: whoever has to wait for the next one uses
-    /// [`send`](Self::send).
-    ///
-    /// ```
-    /// let (sink, source) = machipc::stream::<u32>()?;
-    /// let producer = std::thread::spawn(move || {
-    ///     sink.send_all(0..1000)?;
-    ///     sink.finish()
-    /// });
-    /// assert_eq!(source.map(Result::unwrap).sum::<u32>(), 499_500);
-    /// producer.join().unwrap()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`send`](Self::send), for the first item that was not sent. The items before it were, [`sent`](Self::sent) tells how many; it and
-    /// some behind it were taken and are lost.
-    pub fn send_all(&self, items: impl IntoIterator<Item = T>) -> Result<(), Error>
-    where
-        T: ReplyValue,
-    {
-        let mut row = scratch::with(|scratch| std::mem::take(&mut scratch.row));
-        let sent = self.send_in_rows(&mut row, items);
-        row.clear();
-        scratch::with(|scratch| scratch.row = row);
-        sent
-    }
-
-    fn send_in_rows(&self, row: &mut OutgoingRow, items: impl IntoIterator<Item = T>) -> Result<(), Error>
-    where
-        T: ReplyValue,
-    {
-        for item in items {
-            match Self::stage(row, &item) {
-                Ok(Staged::InRow { .. }) if !row.is_full() => {}
-                Ok(Staged::InRow { .. }) => self.flush(row)?,
-                Ok(Staged::Alone) => {
-                    self.flush(row)?;
-                    self.send(item).map_err(SendError::into_error)?;
+            let until =
+                *until.get_or_insert_with(|| self.deadline.map_or(Deadline::never(), Deadline::after));
+            match self.end.wait_for_room(&self.right, until) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let after = self.deadline.unwrap_or(Duration::MAX);
+                    return Err(SendError::new(item, Error::StreamFull { after }));
                 }
-                Err(error) => {
-                    self.flush(row)?;
-                    return Err(error);
-                }
+                // The request was refused because the source has gone: trying will show.
+                Err(_) if self.is_closed() => {}
+                Err(error) => return Err(SendError::new(item, failed(error))),
             }
         }
-        self.flush(row)
-    }
-
-    /// Puts an item into a row, if it is fit for one.
-    pub(super) fn stage(row: &mut OutgoingRow, item: &T) -> Result<Staged, Error>
-    where
-        T: ReplyValue,
-    {
-        row.stage(ITEM_ID, Schema::fingerprint_of::<T>(), |out| item.encode(out)).map_err(encode_error)
-    }
-
-    /// Sends what is in a row, waiting for room.
-    fn flush(&self, row: &mut OutgoingRow) -> Result<(), Error> {
-        if !self.end.is_adopted() {
-            return self.flush_by(
-                row,
-                self.deadline.map_or(Deadline::never(), Deadline::lasting),
-                self.deadline,
-            );
-        }
-        let mut until = None;
-        loop {
-            match self.try_flush(row) {
-                Err(Error::StreamFull { .. }) => self.wait_for_room(&mut until)?,
-                done => return done,
-            }
-        }
-    }
-
-    /// Sends as much of a row as there is room for.
-    pub(super) fn try_flush(&self, row: &mut OutgoingRow) -> Result<(), Error> {
-        self.flush_by(row, Deadline::now(), Some(Duration::ZERO))
-    }
-
-    fn flush_by(
-        &self,
-        row: &mut OutgoingRow,
-        deadline: Deadline,
-        after: Option<Duration>,
-    ) -> Result<(), Error> {
-        if row.is_empty() {
-            return Ok(());
-        }
-        if let Some(error) = self.end.stopped() {
-            return Err(error);
-        }
-        let there = row.len();
-        let sent = row.send(&self.right, deadline);
-        self.sent.fetch_add((there - row.len()) as u64, Ordering::Relaxed);
-        sent.map_err(|error| send_error(error, after.unwrap_or(Duration::MAX)))
-    }
-
-    /// How many items were sent so far, from all places where the sink was.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
     }
 
     /// Sends an item if the window has room now.
