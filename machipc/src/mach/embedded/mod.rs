@@ -34,6 +34,7 @@ mod fileport;
 mod fork;
 mod hash;
 mod inheritance;
+mod janitor;
 mod kernel;
 mod lane;
 mod link;

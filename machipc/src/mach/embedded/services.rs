@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::bootstrap::{self, Claim};
+use super::janitor;
 use super::kernel::{Doomed, Kernel};
 use super::link::handshake::{self, ASSUMED_CREDIT, First, Hello, Welcome};
 use super::link::{Frame, Handshake, Introduced, Memory, NO_IDENTITY, create_memory};
 use super::message::{Carried, Right};
-use super::poll::{JANITOR_PERIOD, Key};
+use super::poll::Key;
 use super::port::{Home, PortId};
 use super::slab::Slab;
 use super::space::Object;
@@ -269,7 +270,7 @@ impl Kernel {
         self.links.deaf.retain(|&(listener, since)| {
             let Some(service) = services.get(listener) else { return false };
             let key = Key::Listener(listener);
-            since.elapsed() < JANITOR_PERIOD || poller.register(&service.claim.listener, key).is_err()
+            since.elapsed() < janitor::PERIOD || poller.register(&service.claim.listener, key).is_err()
         });
     }
 

@@ -12,9 +12,10 @@ use rustix::io::Errno;
 use rustix::thread::futex::{self, WaitFlags};
 use rustix::time::{ClockId, Timespec};
 
+use super::janitor;
 use super::kernel::Kernel;
 use super::link;
-use super::poll::{JANITOR_PERIOD, Poller};
+use super::poll::Poller;
 use super::task::Task;
 use super::wait::{self, Parker};
 
@@ -93,7 +94,7 @@ impl Task {
         };
         let slept = if until.begin(bed) {
             // What the socket could not take is tried again soon; what the ring could not take is announced by a bell.
-            let retry = stuck.then(|| Instant::now() + JANITOR_PERIOD);
+            let retry = stuck.then(|| Instant::now() + janitor::PERIOD);
             let end = [deadline, retry].into_iter().flatten().min();
             self.sleep_in(bed, poller, until, gong, end)
         } else {
