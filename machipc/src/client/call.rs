@@ -89,7 +89,7 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Makes a request and goes on: what it returns waits for the answer, as a future or on a thread. Waits only for room in the
-    /// host's queue; [`AsyncClient::start`] does not block the thread for that either.
+    /// host's queue; [`AsyncClient::start`](crate::AsyncClient::start) does not block the thread for that either.
     ///
     /// The deadline counts from now and holds for room and answer together. On the [short cut](crate::registry) the handler runs on
     /// this thread.
