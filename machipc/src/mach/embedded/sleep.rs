@@ -166,7 +166,9 @@ impl Kernel {
     /// # Errors
     /// What comes of the sleep instead: there is something to look at already, or it is not to be had.
     fn make_bed(&mut self, poller: &Poller, until: Until<'_>) -> Result<(Bed, bool), Slept> {
-        let words = self.links.len() <= LINKS_MAX && poller.has_words();
+        // Room is announced by a bell, which who sleeps on words hears by way of the janitor: that would take two wake-ups.
+        let stuck = self.links.is_stuck();
+        let words = self.links.len() <= LINKS_MAX && !stuck && poller.has_words();
         let made = match until {
             _ if words => {
                 // Under the lock, like what is noticed.
@@ -177,7 +179,7 @@ impl Kernel {
             Until::Notified(_) => self.links.arm_all().then_some(Bed::Poll),
             Until::Noticed(_) => return Err(Slept::Nowhere),
         };
-        Ok((made.ok_or(Slept::Well)?, self.links.is_stuck()))
+        Ok((made.ok_or(Slept::Well)?, stuck))
     }
 }
 
