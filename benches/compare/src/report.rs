@@ -73,7 +73,10 @@ impl Report {
             "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>machipc beside its peers</title>\n{}\n<pre>\n{escaped}\n</pre>\n",
             chart::draw(&self.tables)?
         );
-        std::fs::write(path, html).map_err(|error| format!("{}: {error}", path.display()))?;
+        let folder = path.parent().unwrap_or(path);
+        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(path, html)).map_err(|error| {
+            format!("the report {}: {error}; choose another with --report", path.display())
+        })?;
         println!("written with a chart to {}", path.display());
         Ok(())
     }
