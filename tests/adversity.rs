@@ -72,7 +72,7 @@ fn nobody_is_let_in_whose_process_id_the_system_cannot_tell() {
     privately("nobody_is_let_in_whose_process_id_the_system_cannot_tell", || {
         let unshare = || {
             let mut command = Command::new("unshare");
-            command.args(["--pid", "--fork", "--"]);
+            command.args(["--pid", "--fork", "--mount-proc", "--"]);
             command
         };
         if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
