@@ -40,6 +40,7 @@ impl ThreadPriority {
 
     #[cfg(target_vendor = "apple")]
     fn set(self) -> std::io::Result<()> {
+        // SAFETY: the signature is that of the header.
         unsafe extern "C" {
             // <pthread/qos.h>: returns an errno value.
             fn pthread_set_qos_class_self_np(

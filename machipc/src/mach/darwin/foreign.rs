@@ -13,6 +13,7 @@ use crate::mach::{
 
 pub(super) use mach2::boolean::boolean_t;
 
+// SAFETY: the names and types are those of the headers that are cited.
 unsafe extern "C" {
     /// `mach_port_t mach_task_self_` of `<mach/mach_init.h>`. A variable that libSystem writes when a process starts
     /// and again in a forked child, so not the constant that `mach2` declares.
@@ -27,6 +28,7 @@ macro_rules! declare {
         declared { $($safety:tt fn $name:ident($($argument:ident: $type:ty),*) -> $result:ty;)* }
         mach2 { $($module:ident fn $other:ident($($argument2:ident: $type2:ty),*) -> $result2:ty;)* }
     ) => {
+        // SAFETY: the list is compared with Apple's headers, see below.
         unsafe extern "C" {
             $(pub(in crate::mach) $safety fn $name($($argument: $type),*) -> $result;)*
         }
