@@ -318,6 +318,11 @@ impl Kernel {
         };
         let filled = self.fill(id, &mut message, &head, item_bytes, fds);
         if filled.is_err() {
+            if let Right::SendOnce(port) = message.destination {
+                // Whoever waits for it is to hear that nothing comes: one more right, which is not used.
+                self.port_mut(port).send_once_rights += 1;
+                self.release(Right::SendOnce(port));
+            }
             self.destroy_message(message);
             return Err(Breach);
         }
