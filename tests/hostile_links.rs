@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hostile_support::*;
-use machipc::{Client, ConnectOptions, Context, Host, Reply, mach};
+use machipc::{Client, ConnectOptions, Context, Host, Reply, Trust, mach};
 
 const PART: &str = "MACHIPC_HOSTILE_PART";
 const NAME: &str = "MACHIPC_HOSTILE_NAME";
@@ -50,7 +50,9 @@ fn host() {
         // Whoever asked may be gone.
         let _ = reply.send(number.wrapping_add(1));
     };
-    let host = Host::<Sum>::builder().name(name).bind(handler).unwrap();
+    // SAFETY: whoever lends leaves the memory alone, and what comes out of it is not looked at.
+    let trust = unsafe { Trust::new() };
+    let host = Host::<Sum>::builder().name(name).trust(trust).bind(handler).unwrap();
     println!("ready");
     for line in std::io::stdin().lines() {
         line.unwrap();
@@ -232,7 +234,7 @@ struct Enemy {
 const GROWTH_MAX: usize = 16 * 1024;
 
 /// Kinds of states.
-const KINDS: u32 = 23;
+const KINDS: u32 = 24;
 
 impl Enemy {
     fn peer(&mut self) -> Peer {
@@ -270,6 +272,7 @@ impl Enemy {
             19 => self.handovers(),
             20 => self.rows(),
             21 => self.pieces(),
+            22 => self.pools(),
             _ => self.introductions(),
         }
     }
@@ -467,6 +470,43 @@ impl Enemy {
             }
             if peer.ring.word(0, TAIL).load(Ordering::Relaxed) > CAPACITY / 2 {
                 break;
+            }
+        }
+        peer.bell();
+    }
+
+    /// Pools, as they should be and not, and loans of them and of none.
+    fn pools(&mut self) {
+        let peer = self.peer();
+        for _ in 0..=self.random.below(2) {
+            let size =
+                if self.random.below(4) == 0 { self.random.below(1 << 21) as usize } else { 257 * 4096 };
+            let pool = memfd(size);
+            if self.random.below(4) != 0 {
+                rustix::fs::fcntl_add_seals(&pool, seals()).unwrap();
+            }
+            send(&peer.socket, b"F\x01", &[pool.as_fd()]);
+            let export = match self.random.below(4) {
+                0 | 1 => 0,
+                2 => u32::MAX,
+                _ => self.random.field(),
+            };
+            peer.ring.write(&frame(24, 1, &[export, 0]));
+            if self.random.below(8) == 0 {
+                peer.ring.write(&frame(25, 0, &[0, 0]));
+            }
+            for _ in 0..self.random.below(6) {
+                let sound = self.random.below(8) != 0;
+                let loan = if sound {
+                    [1 + self.random.below(8192), self.random.below(254), 1 << 31 | self.random.next()]
+                } else {
+                    [self.random.field(), self.random.field(), self.random.field()]
+                };
+                let items = [&[7, 1 | self.random.below(2) << 8], &loan[..]].concat();
+                let reply =
+                    if self.random.below(2) == 0 { [18, 3, self.random.below(64), 0] } else { [0; 4] };
+                let to = if self.random.below(8) == 0 { self.random.below(5) as u8 } else { 0 };
+                peer.ring.write(&message(0, to, reply, &items, 1, &[1, 0, 0, 0, 0]));
             }
         }
         peer.bell();

@@ -98,8 +98,9 @@ impl ConnectOptions {
     }
 
     /// Shares `bytes` of memory with the host, if that [trusts](crate::HostBuilder::trust) its clients: what this client makes with
-    /// [`loan`](Client::loan) is received in place. [`Trust`] says what is promised. The size is rounded up to a power of two, 1 MiB at least; memory is
-    /// taken as it is used. Clients of one process and one host share one pool, of the first one's size.
+    /// [`loan`](Client::loan) is received in place. As many bytes again are shared for answers, once the host makes one with
+    /// [`Reply::loan`](crate::Reply::loan). [`Trust`] says what is promised. The size is rounded up to a power of two, 1 MiB at least; memory is
+    /// taken as it is used. Clients of one process and one host share these pools, of the first one's size.
     pub fn trust(self, trust: Trust, bytes: usize) -> Self {
         Self { shares: Some((trust, bytes)), ..self }
     }

@@ -161,7 +161,8 @@ impl<M: MachMessage + 'static> HostBuilder<M> {
     }
 
     /// Receives in place what clients [lend](crate::Client::loan) that [trust](crate::ConnectOptions::trust) this host: memory that both have mapped,
-    /// without a copy. [`Trust`] says what is promised with it, and by whom. Everything else is received as ever.
+    /// without a copy. What it makes for answers to them with [`Reply::loan`](crate::Reply::loan) they receive in place, too. [`Trust`] says what is
+    /// promised with it, and by whom. Everything else is sent and received as ever.
     pub fn trust(self, trust: Trust) -> Self {
         Self { trust: Some(trust), ..self }
     }

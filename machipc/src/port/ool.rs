@@ -8,7 +8,7 @@ use crate::message::{
     Attachment, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, MemoryCell, Schema,
 };
 
-use super::{MachError, SendRight, sys};
+use super::{MachError, ReplyRight, SendRight, sys};
 
 /// What a new page costs a sender and a receiver, about.
 const PAGE_TAKES: Duration = Duration::from_micros(2);
@@ -52,12 +52,25 @@ impl OolBuffer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn for_receiver<M>(to: &SendRight<M>, len: usize) -> Result<Self, MachError> {
+        Self::lent(to.name(), len)
+    }
+
+    /// [`for_receiver`](Self::for_receiver), for the answer that this right is for. Its receiver is lent to if that lends to a port of this process's that
+    /// [allows](super::ReceiveRight::allow_loans) it, once it has seen so: the first such memory is new memory.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_answer(to: &ReplyRight, len: usize) -> Result<Self, MachError> {
+        Self::lent(to.name(), len)
+    }
+
+    fn lent(to: u32, len: usize) -> Result<Self, MachError> {
         if len == 0 {
             return Ok(Self::default());
         }
         let mut began = None;
         loop {
-            match sys::loan_allocate(to.name(), len) {
+            match sys::loan_allocate(to, len) {
                 Ok(address) => return Ok(Self { cell: MemoryCell::new(address, len) }),
                 Err(error) if error.code() == mach::KERN_NO_SPACE => {
                     let pages = len / 4096;

@@ -206,7 +206,8 @@ impl<M> ReceiveRight<M> {
         sys::status(self.name()).is_ok_and(|status| status.mps_pdrequest != 0)
     }
 
-    /// Takes pools that senders [offer](SendRight::offer_loans), from now on: memory out of them is received in place.
+    /// Takes pools that senders [offer](SendRight::offer_loans), from now on: memory out of them is received in place. They are lent to in return, what
+    /// [`OolBuffer::for_answer`](super::OolBuffer::for_answer) makes.
     ///
     /// # Errors
     /// `KERN_INVALID_NAME` or `KERN_INVALID_RIGHT` once the right has moved away.

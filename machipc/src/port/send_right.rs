@@ -112,7 +112,7 @@ impl<M> SendRight<M> {
     }
 
     /// Shares a pool of `size` bytes with the port's receiver, out of which [`OolBuffer::for_receiver`](super::OolBuffer::for_receiver) takes
-    /// memory, if the receiver [allows](ReceiveRight::allow_loans) it. Nothing tells whether it does. `size` is rounded up to a
+    /// memory, if the receiver [allows](ReceiveRight::allow_loans) it. Nothing tells whether it does. One that does may lend in return. `size` is rounded up to a
     /// power of two, 1 MiB at least and 4 GiB at most; memory is taken as it is used. There is one pool between two processes, and a
     /// second offer is without effect. On Apple systems every offer is.
     ///

@@ -17,7 +17,7 @@ use crate::driver::{Driver, Expected, block_on_until};
 use crate::message::{
     Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, RightKind, Schema,
 };
-use crate::port::{ReceiveRight, ReplyRight, clock};
+use crate::port::{OolBuffer, ReceiveRight, ReplyRight, clock};
 use crate::stream::Streams;
 use crate::{Error, mach};
 
@@ -174,6 +174,43 @@ impl<T> Reply<T> {
         T: ReplyValue,
     {
         self.send_by(value, on_return::answer)
+    }
+
+    /// Memory of `len` bytes for the answer, or a part of it: an [`OolBuffer`], which is built in place and moves with the answer. It holds any bytes,
+    /// such as were in it before.
+    ///
+    /// If the host [trusts](crate::HostBuilder::trust) its clients and the caller has [lent](crate::ConnectOptions::trust) memory to it, this lies in
+    /// memory that both have mapped, and nothing is copied; it is used again when the caller has dropped it. The first time it is asked
+    /// for by a caller's process, when the caller keeps so much of it that there is no room left, and in every other case it is memory of its own
+    /// ([`OolBuffer::new`]), with the same meaning. What is made here and sent to somebody else is copied.
+    ///
+    /// ```no_run
+    /// # use machipc::{Context, Host, OolBuffer, Reply, Trust};
+    /// #[machipc::endpoint("com.example.frames")]
+    /// enum Frames {
+    ///     Next { width: u32, height: u32, reply: Reply<OolBuffer> },
+    /// }
+    ///
+    /// // SAFETY: whoever can connect to this name is this very program.
+    /// let trust = unsafe { Trust::new() };
+    /// let host = Host::<Frames>::builder().trust(trust).bind(|message: Frames, _: &Context| match message {
+    ///     Frames::Next { width, height, reply } => {
+    ///         let Ok(mut pixels) = reply.loan(width as usize * height as usize * 4) else { return };
+    ///         pixels.as_mut_slice().fill(0xff);
+    ///         let _ = reply.send(pixels);
+    ///     }
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Mach`] when there is not so much memory.
+    pub fn loan(&self, len: usize) -> Result<OolBuffer, Error> {
+        let memory = match self.right.name() {
+            mach::MACH_PORT_NULL => OolBuffer::new(len),
+            _ => OolBuffer::for_answer(&self.right, len),
+        };
+        memory.map_err(|source| Error::Mach { endpoint: wire::CALLER.to_owned(), source })
     }
 
     /// Whether it is known that nobody waits for the answer any more: the caller's deadline has passed, or it died. A good

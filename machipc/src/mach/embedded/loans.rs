@@ -124,17 +124,26 @@ impl Pool {
         self.base.addr() + words_size(self.blocks) + block * BLOCK
     }
 
-    /// The address of a loan that has come, which is this task's to give back. `None`: it is not within the pool.
-    pub(super) fn receive(&self, loan: Loan) -> Option<usize> {
+    /// Bytes that can be lent at a time.
+    pub(super) fn capacity(&self) -> usize {
+        self.blocks * BLOCK
+    }
+
+    /// The block where a loan begins that has come. `None`: it is not within the pool.
+    pub(super) fn place(&self, loan: Loan) -> Option<usize> {
         let (block, count) = (loan.block as usize, (loan.len as usize).div_ceil(BLOCK));
         let within = count > 0 && block < self.blocks && count <= self.blocks - block;
-        (within && loan.ticket & TICKET != 0).then(|| {
-            self.tickets[block].store(loan.ticket, Ordering::Relaxed);
-            self.base.expose_provenance();
-            let address = self.address_of(block);
-            bring_near(address);
-            address
-        })
+        (within && loan.ticket & TICKET != 0).then_some(block)
+    }
+
+    /// The address of a loan that has come, which is this task's to give back. `None`: it is not within the pool.
+    pub(super) fn receive(&self, loan: Loan) -> Option<usize> {
+        let block = self.place(loan)?;
+        self.tickets[block].store(loan.ticket, Ordering::Relaxed);
+        self.base.expose_provenance();
+        let address = self.address_of(block);
+        bring_near(address);
+        Some(address)
     }
 
     /// Whether a loan that this task has begins at an address.

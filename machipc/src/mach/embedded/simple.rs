@@ -1,4 +1,4 @@
-//! The short way of `mach_msg`, for messages that carry nothing but bytes (see `link::simple`), and a receiver's wait for them.
+//! The short way of `mach_msg`, for messages that carry nothing but bytes and perhaps a loan (see `link::simple`), and a receiver's wait for them.
 
 use std::time::Instant;
 
@@ -58,7 +58,7 @@ impl Task {
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
         if header.msgh_bits & MACH_MSGH_BITS_COMPLEX != 0 {
             self.count_call();
-            return kind == Kind::OneWay && self.with_lanes(|kernel| kernel.send_lent(&header, body));
+            return self.with_lanes(|kernel| kernel.send_lent(kind, &header, body));
         }
         let waits = option & MACH_SEND_TIMEOUT == 0 || timeout > 0;
         if kind == Kind::OneWay && self.send_by_known_lane(&header, body, waits) {

@@ -107,7 +107,7 @@ pub(in super::super) enum Frame {
     Pieces { len: u32 },
     /// So many bytes that came in pieces take no memory of the reader's any more.
     Taken { bytes: u32 },
-    /// The descriptor is a pool of memory, for loans to who trusts the senders to that port.
+    /// The descriptor is a pool of memory, for loans to who trusts the senders to that port; without a port, to who has lent the writer one.
     Offer { export: u32 },
     /// The reader's pool has been mapped.
     Accept,
