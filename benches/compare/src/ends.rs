@@ -204,6 +204,12 @@ impl Desk {
         Ok(self.body.stamped(stamp))
     }
 
+    /// The ends of the answer to a request, to be written in place.
+    #[inline]
+    pub fn answer_in_place(&mut self, request: &[u8]) -> Outcome<Stamp> {
+        self.tally.take(request)
+    }
+
     /// To be asked when an answer has been sent. When it says `true`, that was the last.
     #[inline]
     pub fn answered(&mut self) -> Outcome<bool> {
@@ -353,6 +359,22 @@ impl Caller {
     /// The next request, if there is one, after the pause, if there is one. The time runs.
     #[inline]
     pub fn next(&mut self) -> Outcome<Option<&[u8]>> {
+        let Some(stamp) = self.next_stamp()? else { return Ok(None) };
+        let request = self.body.stamped(stamp);
+        self.asked = self.clock.raw();
+        Ok(Some(request))
+    }
+
+    /// The ends of the next request, to be written in place. The time runs.
+    #[inline]
+    pub fn next_in_place(&mut self) -> Outcome<Option<Stamp>> {
+        let stamp = self.next_stamp()?;
+        self.asked = self.clock.raw();
+        Ok(stamp)
+    }
+
+    #[inline]
+    fn next_stamp(&mut self) -> Outcome<Option<Stamp>> {
         let (clock, took) = (&self.clock, &mut self.took);
         let stamp = self.plan.next(|round| {
             took.iter_mut().for_each(|took| *took = clock.delta_as_nanos(0, *took));
@@ -360,13 +382,10 @@ impl Caller {
             round.quantiles = [0.5, 0.99, 0.999].map(|part| quantile(took, part));
             took.clear();
         })?;
-        let Some(stamp) = stamp else { return Ok(None) };
-        if !self.pause.is_zero() {
+        if stamp.is_some() && !self.pause.is_zero() {
             std::thread::sleep(self.pause);
         }
-        let request = self.body.stamped(stamp);
-        self.asked = self.clock.raw();
-        Ok(Some(request))
+        Ok(stamp)
     }
 
     /// Takes the answer. The time has run until now.

@@ -34,8 +34,8 @@ pub enum Kind {
 pub enum Fill {
     /// They lie in the sender's memory, and it copies them or lets them be copied.
     Copied,
-    /// The sender builds the message where the receiver reads it. Only the ends are written, so that the cost of writing is not
-    /// what is measured.
+    /// The sender builds the message where the receiver reads it, and who answers the answer. Only the ends are written, so that the cost of
+    /// writing is not what is measured.
     InPlace,
     /// As [`Copied`](Self::Copied), and the sender publishes [`BATCH`] messages at a time.
     Batched,
@@ -95,6 +95,7 @@ impl Work {
             Self { pause: PAUSE, ..round_trip(64, Place::Same) },
             round_trip(64 * KIB, Place::Split),
             round_trip(64 * KIB, Place::Same),
+            Self { fill: Fill::InPlace, ..round_trip(64 * KIB, Place::Split) },
         ]
     }
 

@@ -83,8 +83,17 @@ impl System for Iceoryx2 {
                 wait(&asked)?;
                 continue;
             };
-            let answer = desk.answer(request.payload())?;
-            request.loan_slice_uninit(answer.len())?.write_from_slice(answer).send()?;
+            if job.work.fill == Fill::InPlace {
+                let stamp = desk.answer_in_place(request.payload())?;
+                let answer = request.loan_slice_uninit(job.work.len)?;
+                // SAFETY: the memory is a mapping, so its bytes are those of earlier answers, or zero.
+                let mut answer = unsafe { answer.assume_init() };
+                stamp.write_ends(answer.payload_mut());
+                answer.send()?;
+            } else {
+                let answer = desk.answer(request.payload())?;
+                request.loan_slice_uninit(answer.len())?.write_from_slice(answer).send()?;
+            }
             ring(&answered)?;
             if desk.answered()? {
                 return Ok(());
@@ -97,8 +106,18 @@ impl System for Iceoryx2 {
         let client = calls(&node)?.client_builder().initial_max_slice_len(job.work.len).create()?;
         let asked = self.notifier(&node, job, "requests")?;
         let answered = self.listener(&node, job, "answers")?;
-        while let Some(request) = caller.next()? {
-            let pending = client.loan_slice_uninit(request.len())?.write_from_slice(request).send()?;
+        loop {
+            let pending = if job.work.fill == Fill::InPlace {
+                let Some(stamp) = caller.next_in_place()? else { return Ok(()) };
+                let request = client.loan_slice_uninit(job.work.len)?;
+                // SAFETY: the memory is a mapping, so its bytes are those of earlier requests, or zero.
+                let mut request = unsafe { request.assume_init() };
+                stamp.write_ends(request.payload_mut());
+                request.send()?
+            } else {
+                let Some(request) = caller.next()? else { return Ok(()) };
+                client.loan_slice_uninit(request.len())?.write_from_slice(request).send()?
+            };
             ring(&asked)?;
             let answer = loop {
                 match pending.receive()? {
@@ -108,7 +127,6 @@ impl System for Iceoryx2 {
             };
             caller.took(answer.payload())?;
         }
-        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use zerocopy::{IntoBytes, TryFromBytes};
 use crate::Outcome;
 use crate::ends::{Caller, Desk, Inbox, Outbox};
 use crate::system::{Job, System, Waiting};
-use crate::work::{Fill, Kind, Work};
+use crate::work::{Fill, Work};
 
 pub struct Machipc {
     pub waiting: Waiting,
@@ -26,6 +26,7 @@ enum Traffic<'a> {
     Lent(OolBuffer),
     AskLine { line: &'a Line, reply: Reply<Line> },
     AskBytes { bytes: &'a [u8], reply: Reply<Vec<u8>> },
+    AskLent { request: OolBuffer, reply: Reply<OolBuffer> },
 }
 
 /// A short message, as a program would declare one.
@@ -57,8 +58,8 @@ impl System for Machipc {
     }
 
     fn lacks(&self, work: &Work) -> Option<&'static str> {
-        if self.trusts && (work.kind == Kind::RoundTrip || work.len < LENT_FROM) {
-            return Some("nothing is lent here");
+        if self.trusts && work.len < LENT_FROM {
+            return Some("it lends from 64 KiB on");
         }
         if work.fill == Fill::InPlace && !self.trusts {
             return Some("it copies");
@@ -102,10 +103,11 @@ impl System for Machipc {
         Ok(())
     }
 
-    fn serve(&self, _: &Job, desk: Desk) -> Outcome {
+    fn serve(&self, job: &Job, desk: Desk) -> Outcome {
         self.wait_so();
         desk.ready()?;
-        host(&DESK, desk, self.trusts, |desk, message| {
+        let Work { fill, len, .. } = job.work;
+        host(&DESK, desk, self.trusts, move |desk, message| {
             match message {
                 Traffic::AskLine { line, reply } => {
                     let answer = desk.answer(line.as_bytes())?;
@@ -113,14 +115,27 @@ impl System for Machipc {
                         .send(Line::try_read_from_bytes(answer).map_err(|_| "an answer of another size")?)?;
                 }
                 Traffic::AskBytes { bytes, reply } => reply.send(desk.answer(bytes)?.to_vec())?,
+                Traffic::AskLent { mut request, reply } => {
+                    let mut answer = reply.loan(len)?;
+                    match fill {
+                        Fill::InPlace => {
+                            desk.answer_in_place(request.as_mut_slice())?.write_ends(answer.as_mut_slice());
+                        }
+                        _ => answer.as_mut_slice().copy_from_slice(desk.answer(request.as_mut_slice())?),
+                    }
+                    reply.send(answer)?;
+                }
                 _ => return Err("a one-way message among calls".into()),
             }
             desk.answered()
         })
     }
 
-    fn call(&self, _: &Job, mut caller: Caller) -> Outcome {
+    fn call(&self, job: &Job, mut caller: Caller) -> Outcome {
         self.wait_so();
+        if self.trusts {
+            return ask_lent(job, caller);
+        }
         let client = TrafficClient::connect_timeout(PATIENCE)?;
         while let Some(request) = caller.next()? {
             match Line::try_ref_from_bytes(request) {
@@ -148,9 +163,36 @@ fn trust() -> Trust {
     unsafe { Trust::new() }
 }
 
+fn connect_trusting() -> Outcome<TrafficClient> {
+    Ok(TrafficClient::connect_with(&ConnectOptions::new().wait(PATIENCE).trust(trust(), POOL))?)
+}
+
+/// Calls whose requests and answers are lent.
+fn ask_lent(job: &Job, mut caller: Caller) -> Outcome {
+    let client = connect_trusting()?;
+    let loan = || client.client().loan(job.work.len);
+    loop {
+        let request = match job.work.fill {
+            Fill::InPlace => {
+                let Some(stamp) = caller.next_in_place()? else { return Ok(()) };
+                let mut request = loan()?;
+                stamp.write_ends(request.as_mut_slice());
+                request
+            }
+            _ => {
+                let Some(message) = caller.next()? else { return Ok(()) };
+                let mut request = loan()?;
+                request.as_mut_slice().copy_from_slice(message);
+                request
+            }
+        };
+        let mut answer = client.ask_lent(request)?;
+        caller.took(answer.as_mut_slice())?;
+    }
+}
+
 fn lend(job: &Job, mut outbox: Outbox) -> Outcome {
-    let options = ConnectOptions::new().wait(PATIENCE).trust(trust(), POOL);
-    let client = TrafficClient::connect_with(&options)?;
+    let client = connect_trusting()?;
     loop {
         let mut memory = client.client().loan(job.work.len)?;
         match job.work.fill {

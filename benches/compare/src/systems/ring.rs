@@ -102,7 +102,11 @@ impl System for Ring {
         let mut answers = memory.producer(ANSWERS, self)?;
         desk.ready()?;
         loop {
-            answers.slot()?.copy_from_slice(desk.answer(requests.await_message()?)?);
+            let request = requests.await_message()?;
+            match job.work.fill {
+                Fill::InPlace => desk.answer_in_place(request)?.write_ends(answers.slot()?),
+                _ => answers.slot()?.copy_from_slice(desk.answer(request)?),
+            }
             requests.done();
             answers.publish();
             if desk.answered()? {
@@ -115,14 +119,19 @@ impl System for Ring {
         let memory = Memory::open(job, 2)?;
         let mut requests = memory.producer(REQUESTS, self)?;
         let mut answers = memory.consumer(ANSWERS, self)?;
-        while let Some(request) = caller.next()? {
-            requests.slot()?.copy_from_slice(request);
+        loop {
+            if job.work.fill == Fill::InPlace {
+                let Some(stamp) = caller.next_in_place()? else { return Ok(()) };
+                stamp.write_ends(requests.slot()?);
+            } else {
+                let Some(request) = caller.next()? else { return Ok(()) };
+                requests.slot()?.copy_from_slice(request);
+            }
             requests.publish();
             let result = caller.took(answers.await_message()?);
             answers.done();
             result?;
         }
-        Ok(())
     }
 }
 
