@@ -56,6 +56,33 @@ enum Frames {
     Die,
 }
 
+/// The same as traits, whose methods return the answer.
+#[machipc::endpoint("com.example.test.lent-answers.painter")]
+trait Painter {
+    fn paint(&self, number: u64, len: usize, cx: &Context) -> OolBuffer;
+}
+
+#[machipc::endpoint("com.example.test.lent-answers.slow-painter")]
+trait SlowPainter {
+    async fn paint(&self, number: u64, len: usize, cx: &Context) -> OolBuffer;
+}
+
+struct Studio;
+
+impl Painter for Studio {
+    fn paint(&self, number: u64, len: usize, cx: &Context) -> OolBuffer {
+        filled(cx.loan(len).unwrap(), number)
+    }
+}
+
+impl SlowPainter for Studio {
+    async fn paint(&self, number: u64, len: usize, cx: &Context) -> OolBuffer {
+        // On another thread.
+        let cx = cx.clone();
+        spawn(move || filled(cx.loan(len).unwrap(), number)).join().unwrap()
+    }
+}
+
 type Request = fn(u64, usize, Reply<OolBuffer>) -> Frames;
 
 const POOL: usize = 8 << 20;
@@ -117,6 +144,16 @@ fn peer() {
             let host = Host::<Frames>::builder().name(*name).trust(trust());
             let handler = async |message: Frames, _: Context| handle(message, &Mutex::default());
             host.serve_async_on(move |task: Task| pool.spawn_ok(task), handler).unwrap().wait();
+        }
+        ("painter", [name]) => {
+            let host = Host::<PainterMessage>::builder().name(*name).trust(trust());
+            host.run(PainterServer::new(Studio).handler()).unwrap();
+        }
+        ("slow painter", [name]) => {
+            let pool = ThreadPool::new().unwrap();
+            let host = Host::<SlowPainterMessage>::builder().name(*name).trust(trust());
+            let spawn = move |task: Task| pool.spawn_ok(task);
+            host.serve_async_on(spawn, SlowPainterServer::new(Studio)).unwrap().wait();
         }
         ("caller", [name]) => {
             // Dies with answers in hand, and with one on its way.
@@ -232,6 +269,21 @@ fn what_is_built_in_place_is_received_in_place() {
             assert_shared(&mut pixels, fits);
         }
         check(&mut now(&client, 9, 0), 9, 0);
+    }
+}
+
+#[test]
+fn what_methods_of_traits_return_is_received_in_place() {
+    let names = [unique("answers"), unique("answers")];
+    let _hosts = [Peer::start("painter", &[&names[0]]), Peer::start("slow painter", &[&names[1]])];
+    let [quick, slow] = names.map(|name| options(&name).trust(trust(), POOL));
+    let quick = PainterClient::connect_with(&quick).unwrap();
+    let slow = SlowPainterClient::connect_with(&slow).unwrap();
+    for number in 0..20 {
+        for mut pixels in [quick.paint(number, LEN).unwrap(), slow.paint(number, LEN).unwrap()] {
+            check(&mut pixels, number, LEN);
+            assert_shared(&mut pixels, number > 0);
+        }
     }
 }
 
@@ -371,4 +423,8 @@ fn inside_a_process_it_is_the_memory_itself() {
     let mut pixels = now(&host.client(), 5, LEN);
     check(&mut pixels, 5, LEN);
     assert!(places.lock().unwrap().contains(&pixels.as_mut_slice().as_ptr().addr()));
+
+    let painter = PainterServer::new(Studio).handler();
+    let host = Host::<PainterMessage>::builder().unnamed().trust(trust()).bind(painter).unwrap();
+    check(&mut PainterClient::from_client(host.client()).paint(6, LEN).unwrap(), 6, LEN);
 }

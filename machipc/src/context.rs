@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use crate::error::Error;
 use crate::host::{Ended, Ending, wake};
 use crate::logger::{Log, LogLevel};
 use crate::message::TraceContext;
-use crate::port::{ReceiveRight, Sender};
+use crate::port::{OolBuffer, ReceiveRight, Sender};
 use crate::registry;
 use crate::scope::Scope;
 use crate::stream::Streams;
@@ -65,6 +66,36 @@ impl Context {
     /// trace.
     pub fn trace(&self) -> Option<TraceContext> {
         self.trace
+    }
+
+    /// Memory of `len` bytes for an answer to the message, or for anything else that is sent to the process it came from: what
+    /// [`Reply::loan`](crate::Reply::loan) is where there is a reply in hand, for the methods of an endpoint that is a
+    /// [trait](macro@crate::endpoint).
+    ///
+    /// ```no_run
+    /// use machipc::{Context, OolBuffer};
+    ///
+    /// #[machipc::endpoint("com.example.frames")]
+    /// pub trait Frames {
+    ///     fn next(&self, width: u32, height: u32, cx: &Context) -> Option<OolBuffer>;
+    /// }
+    ///
+    /// struct Grey;
+    ///
+    /// impl Frames for Grey {
+    ///     fn next(&self, width: u32, height: u32, cx: &Context) -> Option<OolBuffer> {
+    ///         let mut pixels = cx.loan(width as usize * height as usize * 4).ok()?;
+    ///         pixels.as_mut_slice().fill(0x80);
+    ///         Some(pixels)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Mach`] when there is not so much memory.
+    pub fn loan(&self, len: usize) -> Result<OolBuffer, Error> {
+        let memory = if self.local { OolBuffer::new(len) } else { OolBuffer::for_sender(&self.peer, len) };
+        memory.map_err(|source| Error::Mach { endpoint: self.endpoint().to_owned(), source })
     }
 
     /// Whether the message took the short cut inside this process: the handler runs on the sender's thread.

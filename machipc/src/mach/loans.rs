@@ -6,7 +6,7 @@
 //! is copied: the range appears at an address of the receiver's, and returns to the pool when the receiver deallocates it. Everywhere else it is copied,
 //! as any memory is.
 
-use super::{imp, kern_return_t, mach_port_name_t, vm_address_t, vm_size_t};
+use super::{audit_token_t, imp, kern_return_t, mach_port_name_t, vm_address_t, vm_size_t};
 
 /// Lets senders to the port of a receive right share pools with this task, from now on: those that they [offer](loan_offer), and in return one that this
 /// task offers to a sender for what it sends back, when it first [allocates](loan_allocate) from it.
@@ -56,4 +56,21 @@ pub unsafe fn loan_allocate(
 ) -> kern_return_t {
     // SAFETY: the caller's duties are the backend's.
     unsafe { imp::loan_allocate(name, size, address) }
+}
+
+/// [`loan_allocate`] for the task of a process that lends to a port of this task's, for what is sent back to it.
+///
+/// # Errors
+/// As [`loan_allocate`].
+///
+/// # Safety
+/// As [`loan_allocate`].
+#[inline]
+pub unsafe fn loan_allocate_to(
+    process: &audit_token_t,
+    size: vm_size_t,
+    address: *mut vm_address_t,
+) -> kern_return_t {
+    // SAFETY: the caller's duties are the backend's.
+    unsafe { imp::loan_allocate_to(process, size, address) }
 }

@@ -8,7 +8,7 @@ use crate::message::{
     Attachment, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, MachMessage, MemoryCell, Schema,
 };
 
-use super::{MachError, ReplyRight, SendRight, sys};
+use super::{MachError, ReplyRight, SendRight, Sender, sys};
 
 /// What a new page costs a sender and a receiver, about.
 const PAGE_TAKES: Duration = Duration::from_micros(2);
@@ -52,7 +52,7 @@ impl OolBuffer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn for_receiver<M>(to: &SendRight<M>, len: usize) -> Result<Self, MachError> {
-        Self::lent(to.name(), len)
+        Self::lent(len, || sys::loan_allocate(to.name(), len))
     }
 
     /// [`for_receiver`](Self::for_receiver), for the answer that this right is for. Its receiver is lent to if that lends to a port of this process's that
@@ -61,16 +61,24 @@ impl OolBuffer {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn for_answer(to: &ReplyRight, len: usize) -> Result<Self, MachError> {
-        Self::lent(to.name(), len)
+        Self::lent(len, || sys::loan_allocate(to.name(), len))
     }
 
-    fn lent(to: u32, len: usize) -> Result<Self, MachError> {
+    /// [`for_answer`](Self::for_answer), for whatever is sent to the process that a message has come from.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_sender(to: &Sender, len: usize) -> Result<Self, MachError> {
+        Self::lent(len, || sys::loan_allocate_to(to.audit(), len))
+    }
+
+    fn lent(len: usize, allocate: impl Fn() -> Result<usize, MachError>) -> Result<Self, MachError> {
         if len == 0 {
             return Ok(Self::default());
         }
         let mut began = None;
         loop {
-            match sys::loan_allocate(to, len) {
+            match allocate() {
                 Ok(address) => return Ok(Self { cell: MemoryCell::new(address, len) }),
                 Err(error) if error.code() == mach::KERN_NO_SPACE => {
                     let pages = len / 4096;

@@ -52,6 +52,10 @@ impl Sender {
         mach::process_lives(&self.audit)
     }
 
+    pub(super) const fn audit(&self) -> &audit_token_t {
+        &self.audit
+    }
+
     /// The process, in 64 bits: its id, and the version of that.
     #[inline]
     pub(crate) fn process(&self) -> u64 {

@@ -356,12 +356,20 @@ pub(super) unsafe fn loan_offer(name: u32, size: usize) -> Result<(), MachError>
     check(unsafe { mach::loan_offer(name, size) }, "loan_offer")
 }
 
-/// Takes memory of the pool that is shared with the receiver behind a send right; returns its address.
+/// Takes memory of the pool that is shared with the receiver behind a send or send-once right; returns its address.
 pub(super) fn loan_allocate(name: u32, size: usize) -> Result<usize, MachError> {
     let mut address = 0;
     // SAFETY: `address` is valid for one write.
     let code = unsafe { mach::loan_allocate(name, size, &mut address) };
     check(code, "loan_allocate").map(|()| address)
+}
+
+/// Takes memory of the pool that is shared with a process that lends to this one; returns its address.
+pub(super) fn loan_allocate_to(process: &mach::audit_token_t, size: usize) -> Result<usize, MachError> {
+    let mut address = 0;
+    // SAFETY: `address` is valid for one write.
+    let code = unsafe { mach::loan_allocate_to(process, size, &mut address) };
+    check(code, "loan_allocate_to").map(|()| address)
 }
 
 /// Maps zeroed memory; returns its address.

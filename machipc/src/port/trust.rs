@@ -4,7 +4,7 @@
 /// both sides make. It is a value so that what is promised is said in one place.
 ///
 /// Between processes that have not promised it, all that is received is a private copy. With it, what the sender builds in
-/// [`Client::loan`](crate::Client::loan) or [`Reply::loan`](crate::Reply::loan) is not copied: both have it mapped. It holds between the two processes at
+/// [`Client::loan`](crate::Client::loan) or [`Reply::loan`](crate::Reply::loan), say, is not copied: both have it mapped. It holds between the two processes at
 /// the ends of a connection that have both made it: what a client promises of one host lets no other host lend to it, though all answer to the same
 /// ports. Rust takes it that nobody changes memory under a `&[u8]` or `&mut [u8]`;
 /// here another process could, and nothing that this process does would keep it from that. So making the promise is unsafe, and everything that is

@@ -26,7 +26,7 @@ pub(super) use foreign::{
     mach_port_unguard, vm_allocate, vm_deallocate,
 };
 pub(super) use inheritance::{inheritance_accept, inheritance_keep, inheritance_offer, inheritance_withdraw};
-pub(super) use loans::{loan_allocate, loan_allow, loan_offer};
+pub(super) use loans::{loan_allocate, loan_allocate_to, loan_allow, loan_offer};
 pub(super) use mach2::{
     bootstrap::bootstrap_look_up,
     mach_port::{

@@ -24,7 +24,8 @@ use zerocopy::FromZeros;
 
 use super::task::task;
 use crate::mach::{
-    KERN_FAILURE, KERN_NO_SPACE, KERN_SUCCESS, kern_return_t, mach_port_name_t, vm_address_t, vm_size_t,
+    KERN_FAILURE, KERN_NO_SPACE, KERN_SUCCESS, audit_token_t, kern_return_t, mach_port_name_t, vm_address_t,
+    vm_size_t,
 };
 
 /// Bytes of a block.
@@ -365,6 +366,23 @@ pub(in super::super) unsafe fn loan_allocate(
     address: *mut vm_address_t,
 ) -> kern_return_t {
     match task().with(|kernel| kernel.allocate_loan(name, size)) {
+        Ok(loan) => {
+            // SAFETY: the caller's word.
+            unsafe { address.write_unaligned(loan) };
+            KERN_SUCCESS
+        }
+        Err(code) => code,
+    }
+}
+
+/// # Safety
+/// `address` is valid for one write.
+pub(in super::super) unsafe fn loan_allocate_to(
+    process: &audit_token_t,
+    size: vm_size_t,
+    address: *mut vm_address_t,
+) -> kern_return_t {
+    match task().with(|kernel| kernel.allocate_loan_to(process, size)) {
         Ok(loan) => {
             // SAFETY: the caller's word.
             unsafe { address.write_unaligned(loan) };

@@ -75,7 +75,7 @@ use super::types::*;
 pub(super) use clock::machine_time;
 pub(super) use error_string::mach_error_string;
 use kernel::Kernel;
-pub(super) use loans::{loan_allocate, loan_allow, loan_offer};
+pub(super) use loans::{loan_allocate, loan_allocate_to, loan_allow, loan_offer};
 use memory::{MemoryError, Region};
 pub(super) use pieces::send_gathered;
 pub(super) use rows::{receive_row, send_at_once};

@@ -21,7 +21,7 @@ use super::frame::{ITEM_LOAN, NO_EXPORT};
 use super::{Breach, Export, Frame, Link};
 use crate::mach::{
     KERN_FAILURE, KERN_INVALID_RIGHT, KERN_RESOURCE_SHORTAGE, MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_VIRTUAL_COPY,
-    kern_return_t, mach_port_name_t,
+    audit_token_t, kern_return_t, mach_port_name_t,
 };
 
 /// Words of a message frame's item that is a loan.
@@ -68,6 +68,20 @@ impl Kernel {
         len: usize,
     ) -> Result<usize, kern_return_t> {
         let id = self.lent_over(name).ok_or(KERN_FAILURE)?;
+        self.allocate_on(id, len)
+    }
+
+    /// The same for a process that lends to this one.
+    pub(in super::super) fn allocate_loan_to(
+        &mut self,
+        process: &audit_token_t,
+        len: usize,
+    ) -> Result<usize, kern_return_t> {
+        let id = *self.links.lenders.get(&process_of(process)).ok_or(KERN_FAILURE)?;
+        self.allocate_on(id, len)
+    }
+
+    fn allocate_on(&mut self, id: u32, len: usize) -> Result<usize, kern_return_t> {
         let link = self.links.get_mut(id).ok_or(KERN_FAILURE)?;
         if let (None, Some(pool)) = (&link.lends, &link.borrows) {
             let size = pool.capacity();
@@ -112,6 +126,8 @@ impl Kernel {
         let Some(fd) = fd.filter(|_| wanted && link.borrows.is_none()) else { return Ok(()) };
         if let Ok(pool) = Pool::open(&fd) {
             link.borrows = Some(pool);
+            let process = process_of(&link.peer.audit);
+            self.links.lenders.insert(process, id);
             self.post(id, Frame::Accept);
         }
         Ok(())
@@ -137,6 +153,11 @@ impl Kernel {
         };
         region.lend_from(&lender.pool)
     }
+}
+
+/// A process, in 64 bits: its id, and the version of that.
+pub(super) fn process_of(token: &audit_token_t) -> u64 {
+    u64::from(token.val[5]) << 32 | u64::from(token.val[7])
 }
 
 /// Memory that a sender gives away with a message, as its descriptor says.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::super::barrier;
+use super::super::hash::Keyed;
 use super::super::is_same_process;
 use super::super::message::Sender;
 use super::super::poll::Poller;
@@ -28,6 +29,8 @@ pub(in super::super) struct Links {
     /// This task's name for itself.
     pub(in super::super) nonce: Nonce,
     pub(in super::super) handshakes: Slab<Handshake>,
+    /// Processes that lend to this one, and by which link.
+    pub(super) lenders: HashMap<u64, u32, Keyed>,
     /// Ports by their marks: ours that were given away, and others' that we hold rights to. More than one where somebody lies.
     pub(super) marks: HashMap<Mark, Vec<PortId>>,
     /// This process, as others know it.
@@ -59,6 +62,7 @@ impl Links {
             poller,
             nonce,
             handshakes,
+            lenders: HashMap::default(),
             marks: HashMap::new(),
             own: (rustix::process::getpid().as_raw_nonzero().get() as u32, nonce),
             slots: Vec::new(),
@@ -109,6 +113,7 @@ impl Links {
         self.get_mut(id)?;
         let index = id & ((1 << INDEX_BITS) - 1);
         let link = self.slots[index as usize].1.take();
+        self.lenders.retain(|_, lender| *lender != id);
         self.free.push(index);
         self.watched.retain(|&watched| watched != id);
         self.changed = true;
