@@ -40,7 +40,7 @@ usage: machipc-compare [--quick] [--turns N] [--millis N] [--work WORDS] [--syst
   --quick          few and short turns, to see that everything works: trust no figure
   --turns N        how often each system does each work (default 5)
   --millis N       how long a measured round takes, about (default 120)
-  --work WORDS     only works whose names have all these words: --work 'one way 64 B'
+  --work WORDS     only works whose names have all these words, or that are so named: --work 'one way, 64 B, different CPUs'
   --system WORDS   only systems whose names have one of these words; machipc is the measure and always there
   --report FILE    where the report is written (default: target/compare.html beside this program's manifest)
   --list           the names of works and systems";
@@ -71,7 +71,7 @@ fn main() -> Outcome {
 struct Options {
     turns: usize,
     round: Duration,
-    work: Vec<String>,
+    work: String,
     system: Vec<String>,
     report: PathBuf,
     quick: bool,
@@ -83,7 +83,7 @@ impl Options {
         let mut options = Self {
             turns: 5,
             round: Duration::from_millis(120),
-            work: Vec::new(),
+            work: String::new(),
             system: Vec::new(),
             report: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/compare.html")),
             quick: false,
@@ -100,7 +100,7 @@ impl Options {
                 }
                 "--turns" => options.turns = value()?.parse::<usize>()?.max(1),
                 "--millis" => options.round = Duration::from_millis(value()?.parse::<u64>()?.max(1)),
-                "--work" => options.work = split(value()?),
+                "--work" => options.work = value()?.to_owned(),
                 "--system" => options.system = split(value()?),
                 "--report" => options.report = value()?.into(),
                 "--list" => options.list = true,
@@ -110,11 +110,19 @@ impl Options {
         Ok(options)
     }
 
-    fn wants_work(&self, name: &str) -> bool {
-        let name = name.replace(',', "");
-        // Whole words: "64" is not in "64 KiB" alone, but "64 B" is in neither "64 KiB" nor "4 B".
-        let parts: Vec<&str> = name.split(' ').collect();
-        self.work.iter().all(|word| parts.contains(&word.as_str()))
+    /// Those of `names` that are wanted. A whole name means itself alone, though others have all its words.
+    fn wanted(&self, mut names: Vec<String>) -> Vec<String> {
+        // Whole words: "64 B" is in neither "64 KiB" nor "4 B".
+        let words = |text: &str| -> Vec<String> {
+            text.replace(',', "").split_whitespace().map(str::to_owned).collect()
+        };
+        let wanted = words(&self.work);
+        if names.iter().any(|name| words(name) == wanted) {
+            names.retain(|name| words(name) == wanted);
+        } else {
+            names.retain(|name| wanted.iter().all(|word| words(name).contains(word)));
+        }
+        names
     }
 
     fn wants_system(&self, name: &str) -> bool {
@@ -146,10 +154,11 @@ fn take_part(words: &[&str]) -> Outcome {
 
 fn direct(options: &Options) -> Outcome {
     let systems = system::all();
-    let works: Vec<Work> =
-        Work::all().into_iter().filter(|work| options.wants_work(&work.to_string())).collect();
-    let groups: Vec<usize> =
-        (0..solo::GROUPS.len()).filter(|&group| options.wants_work(solo::GROUPS[group].title)).collect();
+    let (mut works, mut groups) = (Work::all(), (0..solo::GROUPS.len()).collect::<Vec<_>>());
+    let titles = solo::GROUPS.iter().map(|group| group.title.to_owned());
+    let wanted = options.wanted(works.iter().map(Work::to_string).chain(titles).collect());
+    works.retain(|work| wanted.contains(&work.to_string()));
+    groups.retain(|&group| wanted.iter().any(|name| name == solo::GROUPS[group].title));
     if options.list {
         works.iter().for_each(|work| println!("{work}"));
         groups.iter().for_each(|&group| println!("{}", solo::GROUPS[group].title));
