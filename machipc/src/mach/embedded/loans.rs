@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use zerocopy::FromZeros;
 
+use super::near::{bring_near, claim};
 use super::task::task;
 use crate::mach::{
     KERN_FAILURE, KERN_NO_SPACE, KERN_SUCCESS, audit_token_t, kern_return_t, mach_port_name_t, vm_address_t,
@@ -143,7 +144,7 @@ impl Pool {
         self.tickets[block].store(loan.ticket, Ordering::Relaxed);
         self.base.expose_provenance();
         let address = self.address_of(block);
-        bring_near(address);
+        bring_near(core::ptr::without_provenance(address));
         Some(address)
     }
 
@@ -184,29 +185,6 @@ impl Pool {
         self.closed.store(true, Ordering::Relaxed);
         sweep(&mut pools());
     }
-}
-
-/// Has what lies at an address brought near: it is looked at soon.
-fn bring_near(address: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which reads nothing and cannot fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::without_provenance(address)) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
-
-/// Has what lies at an address, which is free, belong to this processor: it is written to soon, and until then the other side's cache has it.
-fn claim(address: usize) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, which changes nothing and cannot fault.
-    unsafe {
-        core::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
 
 fn words_size(blocks: usize) -> usize {
@@ -266,7 +244,7 @@ impl Lender {
         self.pool.base.expose_provenance();
         if let Some(next) = self.place(count) {
             // Mostly the next loan is as large.
-            claim(self.pool.address_of(next));
+            claim(core::ptr::without_provenance(self.pool.address_of(next)));
         }
         Ok(self.pool.address_of(first))
     }

@@ -44,6 +44,7 @@ mod memory;
 mod message;
 mod name_watch;
 mod names;
+mod near;
 mod pieces;
 mod poll;
 mod port;

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU32;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
+use super::super::near;
 use super::super::room::Room;
 use super::ring::{Control, PREFETCHED, Shared};
 
@@ -20,6 +21,9 @@ const SIZE: usize = CONTROL + 2 * Mapping::CAPACITY as usize;
 
 /// The seals of a link's memory: its size is final. It stays writable.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Bytes between the control words of the two directions.
 const DIRECTION: usize = 512;
@@ -156,23 +160,15 @@ impl Shared for Mapping {
 
     #[inline]
     fn prefetch(&self, direction: usize, position: u32) {
-        #[cfg(target_arch = "x86_64")]
-        for line in (0..PREFETCHED).step_by(64) {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let at = self.data(direction, position.wrapping_add(line), 1);
-            // SAFETY: a hint, which reads nothing and cannot fault.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+        for line in (0..PREFETCHED).step_by(LINE) {
+            near::bring_near(self.data(direction, position.wrapping_add(line), 1));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (direction, position);
     }
 
     #[inline]
-    fn claim(&self, direction: usize, position: u32) {
-        for line in (0..PREFETCHED).step_by(64) {
-            let at = self.data(direction, position.wrapping_add(line), 1);
-            // SAFETY: inside the mapping (invariant 1), where this side writes and the other does not read. Volatile, since nothing reads it here.
-            unsafe { at.write_volatile(0) };
+    fn claim(&self, direction: usize, position: u32, len: u32) {
+        for line in (0..len).step_by(LINE) {
+            near::claim(self.data(direction, position.wrapping_add(line), 1));
         }
     }
 

@@ -31,6 +31,9 @@ pub(in super::super) const CAPACITY: u32 = Mapping::CAPACITY;
 /// How often a writer publishes before it tells again on which processor it runs.
 const PUBLISHED_PER_PROCESSOR: u32 = 64;
 
+/// Most bytes that are claimed ahead: as many cache lines as a processor waits for at a time.
+const CLAIMED_MAX: u32 = 16 * 64;
+
 /// So many bytes ahead are brought near: a small message.
 pub(in super::super) const PREFETCHED: u32 = 192;
 
@@ -56,9 +59,8 @@ pub(in super::super) trait Shared {
     /// Has the bytes from a position on brought near, if the processor can be told so: they are read soon.
     fn prefetch(&self, _direction: usize, _position: u32) {}
 
-    /// Has the bytes from a position on belong to this processor, if that can be done: they are written soon, and nobody reads them. As many as
-    /// [`PREFETCHED`].
-    fn claim(&self, _direction: usize, _position: u32) {}
+    /// Has the bytes from a position on belong to this processor, if it can be told so: they are written soon.
+    fn claim(&self, _direction: usize, _position: u32, _len: u32) {}
 
     /// Tells the reader of this direction on which processor this thread runs.
     fn tell_processor(&self, direction: usize) {
@@ -225,6 +227,7 @@ impl<M: Shared> Producer<M> {
     /// [`write`](Self::write) of two parts. The first is small and of a known size, so that writing it takes a few instructions.
     pub(in super::super) fn write_two<const N: usize>(&mut self, first: &[u8; N], second: &[u8]) {
         let at = self.tail % M::CAPACITY;
+        self.claim_behind((N + second.len()) as u32);
         if at as usize + N + second.len() > M::CAPACITY as usize {
             self.write(first);
             return self.write(second);
@@ -270,13 +273,11 @@ impl<M: Shared> Producer<M> {
         }
     }
 
-    /// Prepares for the next bytes while there is nothing else to do: their place was the reader's, and a message is not seen before its cache
-    /// lines have come back.
-    pub(super) fn claim(&self) {
-        // What was read of the ring is known to be free.
-        if M::CAPACITY - self.tail.wrapping_sub(self.head) >= 2 * PREFETCHED {
-            self.memory.claim(self.direction, self.tail);
-        }
+    /// Prepares for a message as long as the one of `len` bytes that is written now: its place was the reader's, and a store that waits for a cache line
+    /// to come back holds up all stores behind it. No further ahead: the reader's processor brings near what lies behind what it reads.
+    #[inline]
+    fn claim_behind(&self, len: u32) {
+        self.memory.claim(self.direction, self.tail.wrapping_add(len), len.min(CLAIMED_MAX));
     }
 
     /// The processor on which the reader was last seen to run, as it says itself.

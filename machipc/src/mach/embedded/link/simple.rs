@@ -188,7 +188,6 @@ impl Kernel {
                 let Some(link) = self.links.get_mut(id) else { return false };
                 let head = frame_head(TO_SEND, export, header, Some(reply), loan, bytes.len());
                 link.send_simple(head, loan, bytes);
-                link.tx.claim();
             }
         }
         true
@@ -213,7 +212,6 @@ impl Kernel {
             return false;
         }
         link.send_simple(frame_head(TO_ONCE, export, header, None, loan, bytes.len()), loan, bytes);
-        link.tx.claim();
         self.free_name(name);
         self.spend_send_once(port);
         true
