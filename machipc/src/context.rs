@@ -189,10 +189,14 @@ impl Context {
 
     /// The same context for another message.
     #[inline]
-    pub(crate) fn set_message(&mut self, peer: &Sender, scope: Scope) {
+    pub(crate) fn set_message(&mut self, peer: &Sender, scope: &Scope) {
         self.peer = *peer;
         self.deadline = scope.deadline;
-        self.trace = scope.trace;
+        // A copy of it all would wait for the one byte that was written last.
+        match &scope.trace {
+            None => self.trace = None,
+            trace => self.trace = *trace,
+        }
     }
 
     /// The same sender and host, for a message with this scope.

@@ -95,7 +95,7 @@ pub(super) fn serve<M: MachMessage + 'static>(
                     gate.read(received, |message, deadline, watch| {
                         counters.count_handled();
                         let scope = Scope { deadline, trace: received.trace() };
-                        context.set_message(received.sent_by(), scope);
+                        context.set_message(received.sent_by(), &scope);
                         let handle = || core.handle_watched(message, &context, counters, watch);
                         if wants_reply {
                             outbox.lend(|| scope.enter(handle));
@@ -136,7 +136,7 @@ pub(super) fn serve<M: MachMessage + 'static>(
         gate.read(&received, |message, deadline, watch| {
             counters.count_handled();
             let scope = Scope { deadline, trace: received.trace() };
-            context.set_message(received.sent_by(), scope);
+            context.set_message(received.sent_by(), &scope);
             scope.enter(|| core.handle_watched(message, &context, counters, watch));
         });
     }

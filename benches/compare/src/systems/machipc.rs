@@ -77,11 +77,11 @@ impl System for Machipc {
     fn receive(&self, _: &Job, inbox: Inbox) -> Outcome {
         self.wait_so();
         inbox.ready()?;
-        host(&INBOX, inbox, self.trusts, |inbox, message| match message {
-            Traffic::Line(line) => inbox.take(&line.bytes),
-            Traffic::Bytes(bytes) => inbox.take(bytes),
-            Traffic::Lent(mut memory) => inbox.take(memory.as_mut_slice()),
-            _ => Err("a call among one-way messages".into()),
+        host(&INBOX, inbox, self.trusts, |message, cx| match message {
+            Traffic::Line(line) => with(&INBOX, cx, |inbox| inbox.take(&line.bytes)),
+            Traffic::Bytes(bytes) => with(&INBOX, cx, |inbox| inbox.take(bytes)),
+            Traffic::Lent(mut memory) => with(&INBOX, cx, |inbox| inbox.take(memory.as_mut_slice())),
+            _ => with(&INBOX, cx, |_| Err("a call among one-way messages".into())),
         })
     }
 
@@ -107,27 +107,28 @@ impl System for Machipc {
         self.wait_so();
         desk.ready()?;
         let Work { fill, len, .. } = job.work;
-        host(&DESK, desk, self.trusts, move |desk, message| {
-            match message {
-                Traffic::AskLine { line, reply } => {
-                    let answer = desk.answer(line.as_bytes())?;
-                    reply
-                        .send(Line::try_read_from_bytes(answer).map_err(|_| "an answer of another size")?)?;
-                }
-                Traffic::AskBytes { bytes, reply } => reply.send(desk.answer(bytes)?.to_vec())?,
-                Traffic::AskLent { mut request, reply } => {
-                    let mut answer = reply.loan(len)?;
-                    match fill {
-                        Fill::InPlace => {
-                            desk.answer_in_place(request.as_mut_slice())?.write_ends(answer.as_mut_slice());
-                        }
-                        _ => answer.as_mut_slice().copy_from_slice(desk.answer(request.as_mut_slice())?),
+        host(&DESK, desk, self.trusts, move |message, cx| match message {
+            Traffic::AskLine { line, reply } => with(&DESK, cx, |desk| {
+                let answer = desk.answer(line.as_bytes())?;
+                reply.send(Line::try_read_from_bytes(answer).map_err(|_| "an answer of another size")?)?;
+                desk.answered()
+            }),
+            Traffic::AskBytes { bytes, reply } => with(&DESK, cx, |desk| {
+                reply.send(desk.answer(bytes)?.to_vec())?;
+                desk.answered()
+            }),
+            Traffic::AskLent { mut request, reply } => with(&DESK, cx, |desk| {
+                let mut answer = reply.loan(len)?;
+                match fill {
+                    Fill::InPlace => {
+                        desk.answer_in_place(request.as_mut_slice())?.write_ends(answer.as_mut_slice());
                     }
-                    reply.send(answer)?;
+                    _ => answer.as_mut_slice().copy_from_slice(desk.answer(request.as_mut_slice())?),
                 }
-                _ => return Err("a one-way message among calls".into()),
-            }
-            desk.answered()
+                reply.send(answer)?;
+                desk.answered()
+            }),
+            _ => with(&DESK, cx, |_| Err("a one-way message among calls".into())),
         })
     }
 
@@ -235,30 +236,38 @@ impl Machipc {
     }
 }
 
-/// Runs a host on this thread until `handle` says that it is done, or fails.
+/// Runs a host on this thread until one of its messages is the last, or fails.
 fn host<T: 'static>(
     state: &'static LocalKey<RefCell<Option<State<T>>>>,
     end: T,
     trusts: bool,
-    handle: impl Fn(&mut T, Traffic<'_>) -> Outcome<bool> + Send + Sync + 'static,
+    handle: impl Fn(Traffic<'_>, &Context) + Send + Sync + 'static,
 ) -> Outcome {
     state.set(Some(State { end, failure: None }));
     let mut builder = Host::<Traffic>::builder();
     if trusts {
         builder = builder.trust(trust());
     }
-    builder.run(move |message: Traffic<'_>, cx: &Context| {
-        state.with_borrow_mut(|state| {
-            let Some(state) = state else { return };
-            match handle(&mut state.end, message) {
-                Ok(false) => {}
-                Ok(true) => cx.stop(),
-                Err(error) => {
-                    state.failure = Some(error);
-                    cx.stop();
-                }
-            }
-        });
-    })?;
+    builder.run(handle)?;
     state.take().and_then(|state| state.failure).map_or(Ok(()), Err)
+}
+
+/// Does `work` with what this thread's handler has. The host stops when it says `true`, or fails.
+#[inline]
+fn with<T>(
+    state: &'static LocalKey<RefCell<Option<State<T>>>>,
+    cx: &Context,
+    work: impl FnOnce(&mut T) -> Outcome<bool>,
+) {
+    state.with_borrow_mut(|state| {
+        let Some(state) = state else { return };
+        match work(&mut state.end) {
+            Ok(false) => {}
+            Ok(true) => cx.stop(),
+            Err(error) => {
+                state.failure = Some(error);
+                cx.stop();
+            }
+        }
+    });
 }

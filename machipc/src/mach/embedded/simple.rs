@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::link::rows::header_of;
 use super::link::simple::{Kind, Short};
 use super::port::PortId;
 use super::room::Room;
@@ -16,6 +17,19 @@ use crate::mach::{
 const HEADER: usize = size_of::<mach_msg_header_t>();
 /// How often a receiver looks at what has come and is not for it, before the general way goes on.
 const LOOKS: u32 = 64;
+
+/// The header of a message, field by field: the caller has just written it so, and a wider load would have to wait until those stores have left
+/// the processor's buffer.
+///
+/// # Safety
+/// A header is readable at `message`, which is aligned.
+#[inline]
+unsafe fn read_header(message: *const mach_msg_header_t) -> mach_msg_header_t {
+    let words = message.cast::<u32>();
+    // SAFETY: the caller's word: each is one of a header's six words. Volatile, so that they are not read together.
+    let word = |index: usize| unsafe { words.wrapping_add(index).read_volatile() };
+    header_of(core::array::from_fn(word))
+}
 
 /// What came of a receive on the short way.
 pub(super) enum Received {
@@ -46,12 +60,14 @@ impl Task {
         option: mach_msg_option_t,
         timeout: mach_msg_timeout_t,
     ) -> bool {
-        let sound = (HEADER..=MACH_MSG_SEND_MAX as usize).contains(&size) && size.is_multiple_of(4);
+        let sound = (HEADER..=MACH_MSG_SEND_MAX as usize).contains(&size)
+            && size.is_multiple_of(4)
+            && message.is_aligned();
         if !sound || option & MACH_SEND_NOTIFY != 0 {
             return false;
         }
-        // SAFETY: readable by the caller's word, and a header fits.
-        let header = unsafe { message.read_unaligned() };
+        // SAFETY: readable by the caller's word, a header fits, and the address was looked at.
+        let header = unsafe { read_header(message) };
         let Some(kind) = Kind::of(&header).or_else(|| Kind::of_complex(&header)) else { return false };
         let body = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
