@@ -189,11 +189,16 @@ impl Context {
 
     /// The same context for another message.
     #[inline]
-    pub(crate) fn set_message(&mut self, peer: &Sender, scope: &Scope) {
+    pub(crate) fn set_message(
+        &mut self,
+        peer: &Sender,
+        deadline: Option<Instant>,
+        trace: &Option<TraceContext>,
+    ) {
         self.peer = *peer;
-        self.deadline = scope.deadline;
-        // A copy of it all would wait for the one byte that was written last.
-        match &scope.trace {
+        self.deadline = deadline;
+        // A copy of it all would have to wait for the one byte that was written last.
+        match trace {
             None => self.trace = None,
             trace => self.trace = *trace,
         }

@@ -94,13 +94,13 @@ pub(super) fn serve<M: MachMessage + 'static>(
                     let wants_reply = received.wants_reply();
                     gate.read(received, |message, deadline, watch| {
                         counters.count_handled();
-                        let scope = Scope { deadline, trace: received.trace() };
-                        context.set_message(received.sent_by(), &scope);
+                        let trace = received.trace();
+                        context.set_message(received.sent_by(), deadline, &trace);
                         let handle = || core.handle_watched(message, &context, counters, watch);
                         if wants_reply {
-                            outbox.lend(|| scope.enter(handle));
-                        } else if scope.trace.is_some() {
-                            scope.enter(handle);
+                            outbox.lend(|| Scope { deadline, trace }.enter(handle));
+                        } else if trace.is_some() {
+                            Scope { deadline, trace }.enter(handle);
                         } else {
                             handle();
                         }
@@ -135,9 +135,9 @@ pub(super) fn serve<M: MachMessage + 'static>(
         let Some(received) = parcel.open() else { continue };
         gate.read(&received, |message, deadline, watch| {
             counters.count_handled();
-            let scope = Scope { deadline, trace: received.trace() };
-            context.set_message(received.sent_by(), &scope);
-            scope.enter(|| core.handle_watched(message, &context, counters, watch));
+            let trace = received.trace();
+            context.set_message(received.sent_by(), deadline, &trace);
+            Scope { deadline, trace }.enter(|| core.handle_watched(message, &context, counters, watch));
         });
     }
     if let Some(throughput) = &mut throughput {

@@ -207,7 +207,7 @@ impl<M: MachMessage + 'static, H: AsyncHandler<M>> Tasks<M, H> {
             let Some((message, deadline, watch)) = gate.open(&received) else { return };
             gate.counters.count_task();
             let scope = Scope { deadline, trace: received.trace() };
-            context.set_message(received.sent_by(), &scope);
+            context.set_message(received.sent_by(), scope.deadline, &scope.trace);
             // As in a host with threads: a panic in the handler ends here. A closure may panic before there is a future.
             let begun = {
                 let _entered = watch.as_deref().map(Watch::enter);

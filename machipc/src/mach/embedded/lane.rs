@@ -108,7 +108,7 @@ impl Sending {
         // The ring is this process's own and never corrupt.
         if self.ring.room(len).is_ok_and(|room| room >= len) {
             let head: [u8; HEAD] = zerocopy::transmute!([bytes.len() as u32, id as u32, voucher, 0]);
-            self.ring.write_two(&head, bytes);
+            self.ring.write_two(head, bytes);
             self.sent = self.sent.wrapping_add(1);
             return true;
         }

@@ -1,11 +1,12 @@
 //! The memory of a link: a sealed memfd that both processes map. The protocol of what lies in it is `ring`'s.
 //!
-//! Invariants of [`Mapping`]: (1) `base` is a shared mapping of `SIZE` bytes that lives as long as the value; (2) the file behind it is
+//! Invariants of [`Mapping`]: (1) `base` is a shared mapping of `SIZE` bytes that lives as long as one of its handles; (2) the file behind it is
 //! sealed against shrinking, so that no access faults. A peer that races with a copy makes the copied bytes meaningless, not the copy: it is
 //! bytes to bytes. Whether Rust's memory model blesses a copy that another process races with is not settled; every implementation of
 //! shared-memory transports rests on it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -41,11 +42,14 @@ const fn offset(control: Control) -> usize {
     }
 }
 
-/// The memory of a link in this process.
+/// The memory of a link in this process: a handle, in which the address is at hand.
+#[derive(Clone)]
 pub(in super::super) struct Mapping {
     base: *mut u8,
     /// The file's number: both sides can tell by it which link they speak of.
     number: u64,
+    /// Keeps the memory.
+    _mapped: Arc<Mapped>,
 }
 
 // SAFETY: the pointer is to a mapping that no thread owns; words in it are atomics, and data is copied under the roles of `Producer` and
@@ -54,10 +58,13 @@ unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
 
-impl Drop for Mapping {
+/// What the last handle unmaps. The address is kept as a number, which any thread may have.
+struct Mapped(usize);
+
+impl Drop for Mapped {
     fn drop(&mut self) {
-        // SAFETY: invariant 1; nobody uses the mapping once the value is gone.
-        let _ = unsafe { rustix::mm::munmap(self.base.cast(), SIZE) };
+        // SAFETY: invariant 1; nobody uses the mapping once the last handle is gone.
+        let _ = unsafe { rustix::mm::munmap(core::ptr::with_exposed_provenance_mut(self.0), SIZE) };
     }
 }
 
@@ -96,7 +103,8 @@ impl Mapping {
         }?;
         // SAFETY: mapped just now; the advice changes nothing in this process and keeps the memory from forked children.
         let _ = unsafe { rustix::mm::madvise(base, SIZE, Advice::LinuxDontFork) };
-        Ok(Self { base: base.cast(), number })
+        let mapped = Arc::new(Mapped(base.expose_provenance()));
+        Ok(Self { base: base.cast(), number, _mapped: mapped })
     }
 
     /// The number of the memory, the same on both sides and of no other link's.

@@ -37,8 +37,8 @@ const CLAIMED_MAX: u32 = 16 * 64;
 /// So many bytes ahead are brought near: a small message.
 pub(in super::super) const PREFETCHED: u32 = 192;
 
-/// What the two sides of a link share. Direction 0 is written by the side that made the memory.
-pub(in super::super) trait Shared {
+/// What the two sides of a link share, as a handle that keeps it. Direction 0 is written by the side that made the memory.
+pub(in super::super) trait Shared: Clone {
     type Word: Word;
 
     /// Bytes of one ring; a power of two.
@@ -147,7 +147,6 @@ pub(super) fn create() -> rustix::io::Result<(OwnedFd, Producer, Consumer)> {
 /// Both ends of a ring for threads of this process.
 pub(in super::super) fn create_within() -> rustix::io::Result<(Producer, Consumer)> {
     let (_, memory) = mapping::create()?;
-    let memory = Arc::new(memory);
     Ok((ends(memory.clone(), 0).0, ends(memory, 1).1))
 }
 
@@ -156,8 +155,7 @@ pub(super) fn open(fd: &OwnedFd) -> rustix::io::Result<(Producer, Consumer)> {
     Ok(ends(mapping::open(fd)?, 1))
 }
 
-pub(super) fn ends<M: Shared>(memory: impl Into<Arc<M>>, writes: usize) -> (Producer<M>, Consumer<M>) {
-    let memory = memory.into();
+pub(super) fn ends<M: Shared>(memory: M, writes: usize) -> (Producer<M>, Consumer<M>) {
     let producer = Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0, published: 0 };
     let reads = 1 - writes;
     let seen = Arc::new(M::Word::default());
@@ -173,7 +171,7 @@ pub(in super::super) struct Corrupt;
 
 /// The writing end. It lives under the kernel's lock, so there is one writer.
 pub(in super::super) struct Producer<M: Shared = Mapping> {
-    memory: Arc<M>,
+    memory: M,
     direction: usize,
     /// Where the next byte goes; ours alone.
     tail: u32,
@@ -224,17 +222,24 @@ impl<M: Shared> Producer<M> {
         self.tail = self.tail.wrapping_add(bytes.len() as u32);
     }
 
-    /// [`write`](Self::write) of two parts. The first is small and of a known size, so that writing it takes a few instructions.
-    pub(in super::super) fn write_two<const N: usize>(&mut self, first: &[u8; N], second: &[u8]) {
+    /// [`write`](Self::write) of two parts. The first is small and of a known size, and by value: inlined, it goes from registers into the ring.
+    #[inline(always)]
+    pub(in super::super) fn write_two<const N: usize>(&mut self, first: [u8; N], second: &[u8]) {
         let at = self.tail % M::CAPACITY;
         self.claim_behind((N + second.len()) as u32);
         if at as usize + N + second.len() > M::CAPACITY as usize {
-            self.write(first);
-            return self.write(second);
+            return self.write_around(first, second);
         }
-        self.memory.copy_in(self.direction, at, first);
+        self.memory.copy_in(self.direction, at, &first);
         self.memory.copy_in(self.direction, at + N as u32, second);
         self.tail = self.tail.wrapping_add((N + second.len()) as u32);
+    }
+
+    /// The same across the ring's end. The head is by value here too: one whose address is given away would be in memory on the other way as well.
+    #[cold]
+    fn write_around<const N: usize>(&mut self, first: [u8; N], second: &[u8]) {
+        self.write(&first);
+        self.write(second);
     }
 
     /// Makes everything written visible. Wakes a reader that sleeps on its word; returns whether it sleeps otherwise and wants a bell.
@@ -303,7 +308,7 @@ impl<M: Shared> Producer<M> {
 
 /// Tells whether a ring that was full has room, from outside the kernel's lock.
 pub(in super::super) struct RoomWatch<M: Shared = Mapping> {
-    memory: Arc<M>,
+    memory: M,
     direction: usize,
     tail: u32,
     wanted: u32,
@@ -319,7 +324,7 @@ impl<M: Shared> RoomWatch<M> {
 
 /// The reading end. It lives under the kernel's lock, so there is one reader.
 pub(in super::super) struct Consumer<M: Shared = Mapping> {
-    memory: Arc<M>,
+    memory: M,
     direction: usize,
     /// Where the next byte comes from; ours alone.
     head: u32,
@@ -501,7 +506,7 @@ impl<M: Shared> Consumer<M> {
 
 /// Tells whether a link has something to read, from outside the kernel's lock.
 pub(in super::super) struct Watch<M: Shared = Mapping> {
-    memory: Arc<M>,
+    memory: M,
     direction: usize,
     seen: Arc<M::Word>,
 }

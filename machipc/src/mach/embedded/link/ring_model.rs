@@ -36,16 +36,17 @@ impl Word for wait_model::Model {
 }
 
 /// A link's memory in little.
+#[derive(Clone)]
 struct Model {
-    words: [[wait_model::Model; 6]; 2],
-    data: [[UnsafeCell<u8>; Self::CAPACITY as usize]; 2],
+    words: Arc<[[wait_model::Model; 6]; 2]>,
+    data: Arc<[[UnsafeCell<u8>; Self::CAPACITY as usize]; 2]>,
 }
 
 impl Model {
     fn new() -> Self {
         Self {
-            words: Default::default(),
-            data: core::array::from_fn(|_| core::array::from_fn(|_| UnsafeCell::new(0))),
+            words: Arc::new(Default::default()),
+            data: Arc::new(core::array::from_fn(|_| core::array::from_fn(|_| UnsafeCell::new(0)))),
         }
     }
 
@@ -173,7 +174,7 @@ fn read_parked(rx: &mut Consumer<Model>, count: u8, writer: &Bell) {
 #[test]
 fn loom_a_reader_that_sleeps_on_the_word_is_woken() {
     explore(|| {
-        let memory = std::sync::Arc::new(Model::new());
+        let memory = Model::new();
         let (mut tx, _) = ends(memory.clone(), 0);
         let (_, mut rx) = ends(memory, 1);
         let bells = Arc::new((Bell::default(), Bell::default()));
@@ -189,7 +190,7 @@ fn loom_a_reader_that_sleeps_on_the_word_is_woken() {
 /// One side writes and the other reads, and each sleeps when it can do nothing.
 fn transfer(count: u8, part: usize) {
     explore(move || {
-        let memory = std::sync::Arc::new(Model::new());
+        let memory = Model::new();
         let (mut tx, _) = ends(memory.clone(), 0);
         let (_, mut rx) = ends(memory, 1);
         let bells = Arc::new((Bell::default(), Bell::default()));
@@ -221,7 +222,7 @@ fn loom_bytes_at_the_end_of_the_ring_go_on_at_its_beginning() {
 #[test]
 fn loom_a_watcher_sees_input() {
     explore(|| {
-        let memory = std::sync::Arc::new(Model::new());
+        let memory = Model::new();
         let (mut tx, _) = ends(memory.clone(), 0);
         let (_, rx) = ends(memory, 1);
         let bells = Arc::new((Bell::default(), Bell::default()));

@@ -56,7 +56,7 @@ impl Kernel {
             port.credits -= count;
             let words = [(ROW_HEAD - HEAD + end) as u32, u32::from(ROW), export, count];
             let head: [u8; ROW_HEAD] = zerocopy::transmute!(words);
-            link.tx.write_two(&head, &row[..end]);
+            link.tx.write_two(head, &row[..end]);
             if link.tx.publish() {
                 link.ring_bell();
             }

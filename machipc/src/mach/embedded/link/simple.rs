@@ -101,17 +101,17 @@ impl Link {
         !self.broken && !self.held && self.is_free() && self.tx.room(len).is_ok_and(|room| room >= len)
     }
 
-    /// Sends the frame of a simple message, for which there is room.
+    /// Sends the frame of a simple message, for which there is room. Inlined, so that the head goes from registers into the ring.
     #[inline(always)]
     fn send_simple(&mut self, head: [u32; FRAME_WORDS], loan: Option<[u32; ITEM_WORDS]>, bytes: &[u8]) {
         match loan {
             None => {
                 let head: [u8; FRAME_HEAD] = zerocopy::transmute!(head);
-                self.tx.write_two(&head, bytes);
+                self.tx.write_two(head, bytes);
             }
             Some(item) => {
                 let head: [u8; LENT_HEAD] = zerocopy::transmute!(LentHead { head, item });
-                self.tx.write_two(&head, bytes);
+                self.tx.write_two(head, bytes);
             }
         }
         if self.tx.publish() {
