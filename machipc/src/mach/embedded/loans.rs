@@ -33,10 +33,9 @@ use crate::mach::{
 const BLOCK: usize = 4096;
 /// Bytes of the largest pool.
 const SIZE_MAX: usize = 1 << 32;
-/// Who has room at the start begins there again after so many bytes, or eight loans: memory that was used a moment ago is in the caches.
+/// A round is so many bytes, or eight loans. After one it is looked at what has come back, and who has room at the start begins there again: memory that
+/// was used a moment ago is in the caches.
 const ROUND: usize = 1 << 20;
-/// So many blocks are lent between two looks at what has come back.
-const LOOK_AFTER: usize = ROUND / BLOCK;
 
 /// The seals of a pool: its size is final. It stays writable.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
@@ -145,6 +144,7 @@ impl Pool {
         self.base.expose_provenance();
         let address = self.address_of(block);
         bring_near(core::ptr::without_provenance(address));
+        bring_near(core::ptr::without_provenance(address + loan.len as usize - 1));
         Some(address)
     }
 
@@ -185,6 +185,11 @@ impl Pool {
         self.closed.store(true, Ordering::Relaxed);
         sweep(&mut pools());
     }
+}
+
+/// Blocks of a round of loans that have so many each.
+fn round(count: usize) -> usize {
+    (ROUND / BLOCK).max(8 * count)
 }
 
 fn words_size(blocks: usize) -> usize {
@@ -228,7 +233,7 @@ impl Lender {
             return Err(KERN_FAILURE);
         }
         let mut place = None;
-        if self.unlooked < LOOK_AFTER {
+        if self.unlooked < round(count) {
             place = self.place(count);
         }
         if place.is_none() {
@@ -244,7 +249,9 @@ impl Lender {
         self.pool.base.expose_provenance();
         if let Some(next) = self.place(count) {
             // Mostly the next loan is as large.
-            claim(core::ptr::without_provenance(self.pool.address_of(next)));
+            let start = self.pool.address_of(next);
+            claim(core::ptr::without_provenance(start));
+            claim(core::ptr::without_provenance(start + len - 1));
         }
         Ok(self.pool.address_of(first))
     }
@@ -256,9 +263,8 @@ impl Lender {
             return (count <= oldest - self.next).then_some(self.next);
         }
         // What is free is behind the last one, and in front of the oldest.
-        let round = (ROUND / BLOCK).max(8 * count);
         let fits_behind = count <= self.pool.blocks - self.next;
-        if count <= oldest && (self.next >= round || !fits_behind) {
+        if count <= oldest && (self.next >= round(count) || !fits_behind) {
             return Some(0);
         }
         fits_behind.then_some(self.next)
