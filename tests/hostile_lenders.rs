@@ -17,6 +17,8 @@ const MESSAGE: u8 = 1;
 const OFFER: u8 = 24;
 const ACCEPT: u8 = 25;
 
+/// In the options of a loan: it is the reader's own.
+const OF_READER: u32 = 1 << 17;
 /// In an offer: for no port, but in return.
 const IN_RETURN: u32 = u32::MAX;
 const BLOCKS: usize = 256;
@@ -83,8 +85,13 @@ impl Peer {
     }
 
     /// Answers with memory of the peer's pool.
-    fn lend(&self, reply: u32, [len, block, ticket]: [u32; 3]) {
-        self.say(&link::message(reply, 1, [0; 4], &[7, 1, len, block, ticket], 1, &[1, 0, 0, 0, 0]));
+    fn lend(&self, reply: u32, loan: [u32; 3]) {
+        self.answer(reply, 1, loan);
+    }
+
+    /// Answers with a loan, of which the options say more.
+    fn answer(&self, reply: u32, options: u32, [len, block, ticket]: [u32; 3]) {
+        self.say(&link::message(reply, 1, [0; 4], &[7, options, len, block, ticket], 1, &[1, 0, 0, 0, 0]));
     }
 
     /// The body of the first frame of a kind that the asker has sent.
@@ -138,6 +145,14 @@ fn nobody_borrows_from_who_was_not_trusted() {
                 peer.lend(reply, SOUND);
                 assert_eq!(peer.outcome(), ("no answer".to_owned(), false));
             }
+        }
+        // Nothing comes back that was not lent.
+        for trusts in ["does not", "trusts"] {
+            let peer = Peer::start(trusts);
+            let reply = peer.await_request();
+            peer.say(&link::frame(ACCEPT, 0, &[0, 0])[..if trusts == "trusts" { 16 } else { 0 }]);
+            peer.answer(reply, 1 | OF_READER, SOUND);
+            assert_eq!(peer.outcome(), ("no answer".to_owned(), false));
         }
         // Its pool is what an answer may come without.
         let peer = Peer::start("does not");

@@ -502,7 +502,8 @@ impl Enemy {
                 } else {
                     [self.random.field(), self.random.field(), self.random.field()]
                 };
-                let items = [&[7, 1 | self.random.below(2) << 8], &loan[..]].concat();
+                let options = 1 | self.random.below(2) << 8 | u32::from(self.random.below(8) == 0) << 17;
+                let items = [&[7, options], &loan[..]].concat();
                 let reply =
                     if self.random.below(2) == 0 { [18, 3, self.random.below(64), 0] } else { [0; 4] };
                 let to = if self.random.below(8) == 0 { self.random.below(5) as u8 } else { 0 };

@@ -182,7 +182,8 @@ impl<T> Reply<T> {
     /// If the host [trusts](crate::HostBuilder::trust) its clients and the caller has [lent](crate::ConnectOptions::trust) memory to it, this lies in
     /// memory that both have mapped, and nothing is copied; it is used again when the caller has dropped it. The first time it is asked
     /// for by a caller's process, when the caller keeps so much of it that there is no room left, and in every other case it is memory of its own
-    /// ([`OolBuffer::new`]), with the same meaning. What is made here and sent to somebody else is copied.
+    /// ([`OolBuffer::new`]), with the same meaning. What is made here and sent to somebody else is copied. What the caller has lent with the
+    /// request goes back as it came, without a copy.
     ///
     /// ```no_run
     /// # use machipc::{Context, Host, OolBuffer, Reply, Trust};

@@ -6,6 +6,8 @@
 //! order in which they were made: one that somebody keeps holds up those behind it, and when there is no room left
 //! memory is allocated as if there were no pool.
 //!
+//! Who has a loan may also send it back to its lender, who has it then as if it had just been made.
+//!
 //! Only who gives loans back writes the words, and the sender reads them only now and then: the tickets of loans that follow each other are on
 //! one cache line, which goes to and fro once for many of them.
 //!
@@ -256,6 +258,16 @@ impl Lender {
         Ok(self.pool.address_of(first))
     }
 
+    /// Whether a loan is the receiver's, as far as is known: it may send it back.
+    pub(super) fn is_out(&self, loan: Loan) -> bool {
+        let Some(&(_, oldest)) = self.made.front() else { return false };
+        let made = self.made.get((loan.ticket.wrapping_sub(oldest) & !TICKET) as usize);
+        let block = loan.block as usize;
+        made == Some(&(block, loan.ticket))
+            && self.pool.word(loan.ticket).load(Ordering::Relaxed) != loan.ticket
+            && self.pool.tickets[block].load(Ordering::Relaxed) == 0
+    }
+
     /// Where so many blocks in a row are free, as far as is known.
     fn place(&self, count: usize) -> Option<usize> {
         let Some(&(oldest, _)) = self.made.front() else { return Some(0) };
@@ -413,6 +425,28 @@ mod tests {
         assert!(lender.allocate(ROUND).is_ok());
         assert_eq!(lender.allocate(1), Err(KERN_NO_SPACE));
         assert_eq!(lender.allocate(ROUND + 1), Err(KERN_FAILURE));
+    }
+
+    #[test]
+    fn what_is_out_may_be_sent_back() {
+        let mut lender = lender(ROUND);
+        let lend = |lender: &mut Lender| {
+            let address = lender.allocate(5000).unwrap();
+            (address, lender.pool.send(address, 5000).unwrap())
+        };
+        lender.count = TICKET - 1;
+        let [(_, given_up), (address, loan), (_, other)] = [(); 3].map(|()| lend(&mut lender));
+        lender.pool.word(given_up.ticket).store(given_up.ticket, Ordering::Release);
+        assert!(!lender.is_out(given_up) && lender.is_out(loan) && lender.is_out(other));
+        assert!(!lender.is_out(Loan { block: loan.block + 1, ..loan }));
+        assert!(!lender.is_out(Loan { ticket: other.ticket, ..loan }));
+        assert!(!lender.is_out(Loan { ticket: other.ticket + 1, ..loan }));
+        lender.take_back();
+        assert!(!lender.is_out(given_up) && lender.is_out(loan));
+        assert_eq!(lender.pool.receive(loan), Some(address));
+        assert!(!lender.is_out(loan), "it is this side's");
+        assert!(give_back(address) && !lender.is_out(loan));
+        lender.pool.close();
     }
 
     #[test]

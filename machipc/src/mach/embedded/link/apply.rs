@@ -471,7 +471,7 @@ impl Kernel {
                     ITEM_BYTES if option & LOST != 0 => Err(MemoryError::Exhausted),
                     ITEM_LOAN => {
                         let (block, ticket) = (reader.word().ok_or(Breach)?, reader.word().ok_or(Breach)?);
-                        Ok(self.take_loan(id, Loan { block, len: len as u32, ticket })?)
+                        Ok(self.take_loan(id, Loan { block, len: len as u32, ticket }, option)?)
                     }
                     ITEM_PIECES => {
                         let came = self.links.get_mut(id).ok_or(Breach)?.pieces.take(len)?;

@@ -64,6 +64,8 @@ pub(super) const ITEM_LOAN: u32 = 7;
 
 /// In the options of memory: its sender had no descriptor or memory left to send it with.
 pub(super) const LOST: u32 = 1 << 16;
+/// The same of a loan: it is of the reader's pool, and comes back to it.
+pub(super) const OF_READER: u32 = 1 << 17;
 
 /// A frame that carries no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

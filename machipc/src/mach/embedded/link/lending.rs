@@ -17,7 +17,7 @@ use super::super::loans::{Lender, Loan, Pool};
 use super::super::memory::Region;
 use super::super::port::Home;
 use super::super::space::Object;
-use super::frame::{ITEM_LOAN, NO_EXPORT};
+use super::frame::{ITEM_LOAN, NO_EXPORT, OF_READER};
 use super::{Breach, Export, Frame, Link};
 use crate::mach::{
     KERN_FAILURE, KERN_INVALID_RIGHT, KERN_RESOURCE_SHORTAGE, MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_VIRTUAL_COPY,
@@ -139,19 +139,26 @@ impl Kernel {
         Ok(())
     }
 
-    /// Memory that the peer has lent.
-    pub(super) fn take_loan(&mut self, id: u32, loan: Loan) -> Result<Region, Breach> {
-        let pool = self.links.get_mut(id).and_then(|link| link.borrows.as_ref()).ok_or(Breach)?;
+    /// Memory that the peer has lent, or sent back.
+    pub(super) fn take_loan(&mut self, id: u32, loan: Loan, options: u32) -> Result<Region, Breach> {
+        let link = self.links.get_mut(id).ok_or(Breach)?;
+        let pool = link.pool_of(loan, options & OF_READER != 0).ok_or(Breach)?;
         let address = pool.receive(loan).ok_or(Breach)?;
         Ok(Region::borrowed(address, loan.len as usize))
     }
 
-    /// What a region is for a link's peer, if it is a loan of the pool that is shared with it. The region is used up then.
-    pub(super) fn lend(&mut self, id: u32, region: Region) -> Result<Loan, Region> {
-        let Some(lender) = self.links.get_mut(id).and_then(|link| link.lends.as_ref()) else {
-            return Err(region);
-        };
-        region.lend_from(&lender.pool)
+    /// What a region is for a link's peer, if it is a loan of a pool that is shared with it: the loan, and what its item's options say of it. The region
+    /// is used up then.
+    pub(super) fn lend(&mut self, id: u32, region: Region) -> Result<(Loan, u32), Region> {
+        let Some(link) = self.links.get_mut(id) else { return Err(region) };
+        let mut region = region;
+        for (pool, options) in link.pools() {
+            match region.lend_from(pool) {
+                Ok(loan) => return Ok((loan, options)),
+                Err(other) => region = other,
+            }
+        }
+        Err(region)
     }
 }
 
@@ -185,6 +192,8 @@ impl Given {
 pub(super) struct Lent {
     loan: Loan,
     copy: u8,
+    /// It is of this side's pool.
+    comes_back: bool,
 }
 
 impl Lent {
@@ -192,26 +201,44 @@ impl Lent {
     pub(super) fn parse([kind, options, len, block, ticket]: [u32; ITEM_WORDS]) -> Option<Self> {
         let [of, copy, ..] = options.to_le_bytes();
         let sound = kind == ITEM_LOAN && of == MACH_MSG_OOL_DESCRIPTOR && copy <= 1;
-        sound.then_some(Self { loan: Loan { block, len, ticket }, copy })
+        let comes_back = options & OF_READER != 0;
+        sound.then_some(Self { loan: Loan { block, len, ticket }, copy, comes_back })
     }
 }
 
 impl Link {
-    /// Makes an item of memory that is a loan for the peer. `None`: it is none.
+    /// Makes an item of memory that is a loan for the peer, or of the peer's. `None`: it is none.
     pub(super) fn lend_given(&self, given: &Given) -> Option<[u32; ITEM_WORDS]> {
-        let loan = self.lends.as_ref()?.pool.send(given.address, given.len as usize)?;
-        let options = u32::from(MACH_MSG_OOL_DESCRIPTOR) | u32::from(given.copy) << 8;
+        let mut pools = self.pools();
+        let (loan, options) = pools
+            .find_map(|(pool, options)| Some((pool.send(given.address, given.len as usize)?, options)))?;
+        let options = u32::from(MACH_MSG_OOL_DESCRIPTOR) | u32::from(given.copy) << 8 | options;
         Some([ITEM_LOAN, options, loan.len, loan.block, loan.ticket])
     }
 
-    /// Whether such a loan can be of the peer's pool.
-    pub(super) fn is_within(&self, lent: &Lent) -> bool {
-        self.borrows.as_ref().is_some_and(|pool| pool.place(lent.loan).is_some())
+    /// The pools that are shared with the peer, and what the options of an item say that is a loan of it.
+    fn pools(&self) -> impl Iterator<Item = (&Pool, u32)> {
+        let lent = self.lends.iter().map(|lender| (&*lender.pool, 0));
+        lent.chain(self.borrows.iter().map(|pool| (&**pool, OF_READER)))
     }
 
-    /// Takes a loan over. Returns the words behind the message's header. `None`: it cannot be of the peer's pool.
+    /// The pool of a loan that comes, from the peer or back. `None`: this side lends none, or has not lent this one.
+    fn pool_of(&self, loan: Loan, comes_back: bool) -> Option<&Pool> {
+        match (comes_back, &self.lends) {
+            (false, _) => self.borrows.as_deref(),
+            (true, Some(lender)) if lender.is_out(loan) => Some(&lender.pool),
+            (true, _) => None,
+        }
+    }
+
+    /// Whether such a loan can be one.
+    pub(super) fn is_sound(&self, lent: &Lent) -> bool {
+        self.pool_of(lent.loan, lent.comes_back).is_some_and(|pool| pool.place(lent.loan).is_some())
+    }
+
+    /// Takes a loan over. Returns the words behind the message's header. `None`: it cannot be one.
     pub(super) fn borrow(&self, lent: &Lent) -> Option<[u32; DESCRIPTOR_WORDS]> {
-        let address = self.borrows.as_ref()?.receive(lent.loan)? as u64;
+        let address = self.pool_of(lent.loan, lent.comes_back)?.receive(lent.loan)? as u64;
         let copy = lent.copy;
         let options = [u8::from(copy == MACH_MSG_VIRTUAL_COPY), copy, 0, MACH_MSG_OOL_DESCRIPTOR];
         Some([1, address as u32, (address >> 32) as u32, u32::from_le_bytes(options), lent.loan.len])

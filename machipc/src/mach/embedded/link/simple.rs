@@ -342,11 +342,11 @@ impl Kernel {
         room: &mut Room,
     ) -> Result<Option<usize>, Breach> {
         let Some(link) = self.links.get_mut(id) else { return Ok(None) };
-        if link.borrows.is_none() || link.partial.is_some() || !link.rx.holds(LENT_HEAD as u32)? {
+        if link.partial.is_some() || !link.rx.holds(LENT_HEAD as u32)? {
             return Ok(None);
         }
         match parse_lent_head(link.rx.peek_array()) {
-            Some((head, lent)) if link.is_within(&lent) => {
+            Some((head, lent)) if link.is_sound(&lent) => {
                 self.take_short(id, port, option, room, head, Some(&lent))
             }
             _ => Ok(None),

@@ -121,8 +121,8 @@ impl Kernel {
             Item::Memory { region, kind, copy } => {
                 let options = u32::from(kind) | u32::from(copy) << 8;
                 let region = match region.map(|region| self.lend(id, region)) {
-                    Some(Ok(loan)) => {
-                        return words(out, &[ITEM_LOAN, options, loan.len, loan.block, loan.ticket]);
+                    Some(Ok((loan, more))) => {
+                        return words(out, &[ITEM_LOAN, options | more, loan.len, loan.block, loan.ticket]);
                     }
                     Some(Err(region)) => Some(region),
                     None => None,
