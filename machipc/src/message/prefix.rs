@@ -54,31 +54,46 @@ impl Prefix {
     /// caller's to check: only the caller knows where the payload is.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        match Self::read_from_prefix(bytes) {
+            Ok((prefix, _)) if prefix.is_known() => Ok(prefix),
+            _ => Err(Self::error(bytes)),
+        }
+    }
+
+    /// Whether this side can read what has such a prefix.
+    #[inline]
+    fn is_known(&self) -> bool {
+        self.magic == Self::MAGIC
+            && self.version == Self::VERSION
+            && self.flags & !(Self::OUT_OF_LINE | Self::TRACED) == 0
+    }
+
+    /// What is wrong with the prefix at the start of `bytes`. Apart from `parse`, which so never has a prefix in memory: to write its parts and
+    /// read them as one costs a processor 5 ns.
+    #[cold]
+    fn error(bytes: &[u8]) -> DecodeError {
         let Ok((prefix, _)) = Self::read_from_prefix(bytes) else {
-            return Err(DecodeError::new(format!(
+            return DecodeError::new(format!(
                 "a prefix of {} bytes wanted, {} left",
                 Self::SIZE,
                 bytes.len()
-            )));
+            ));
         };
         if prefix.magic != Self::MAGIC {
-            return Err(DecodeError::new(format!(
+            return DecodeError::new(format!(
                 "not a machipc message: it starts with {:#06x}, not {:#06x}",
                 prefix.magic,
                 Self::MAGIC
-            )));
+            ));
         }
         if prefix.version != Self::VERSION {
-            return Err(DecodeError::new(format!(
+            return DecodeError::new(format!(
                 "the message has format version {}, this side knows version {}",
                 prefix.version,
                 Self::VERSION
-            )));
+            ));
         }
-        if prefix.flags & !(Self::OUT_OF_LINE | Self::TRACED) != 0 {
-            return Err(DecodeError::new(format!("the message has unknown flags {:#04x}", prefix.flags)));
-        }
-        Ok(prefix)
+        DecodeError::new(format!("the message has unknown flags {:#04x}", prefix.flags))
     }
 
     /// The prefix as it is sent.
