@@ -236,12 +236,18 @@ impl Poller {
     }
 
     /// Watches the rings for as long as that pays. Returns whether there is something to look at: input, or more noticed than `noticed`.
-    /// Only the leader calls this.
-    pub(super) fn watch(&self, noticed: u32) -> bool {
+    /// The first look at the rings is after `gap`, if that is not 0. Only the leader calls this.
+    pub(super) fn watch(&self, noticed: u32, gap: Duration) -> bool {
         match self.way_to_wait() {
             Way::Watch => {}
             Way::Yield => return self.turns.give_way(|| self.has_input() || self.noticed() != noticed),
             Way::Sleep => return false,
+        }
+        if !gap.is_zero() {
+            let began = Instant::now();
+            while began.elapsed() < gap {
+                core::hint::spin_loop();
+            }
         }
         let (mut rounds, mut began, mut last) = (0_u32, None, Duration::ZERO);
         'again: loop {

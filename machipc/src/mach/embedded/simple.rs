@@ -1,6 +1,6 @@
 //! The short way of `mach_msg`, for messages that carry nothing but bytes and perhaps a loan (see `link::simple`), and a receiver's wait for them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::link::rows::header_of;
 use super::link::simple::{Kind, Short};
@@ -116,7 +116,8 @@ impl Task {
         let mut room = unsafe { Room::new(buffer.cast(), room as usize) };
         let Some(poller) = self.poller() else { return Received::General(Waited::default()) };
         let mut first = None;
-        let mut look = || {
+        let mut gap = Duration::ZERO;
+        let mut look = |gap: &mut Duration| {
             self.with_lanes(|kernel| {
                 let Some(Awaited::Port(port)) = awaited(kernel, name) else { return Short::General };
                 // Readiness tells of what is in queues, so everything has to go there.
@@ -125,12 +126,16 @@ impl Task {
                 if others || *first.get_or_insert(port) != port {
                     return Short::General;
                 }
-                kernel.receive_simple(port, option, &mut room, row)
+                let found = kernel.receive_simple(port, option, &mut room, row);
+                if found == Short::Nothing {
+                    *gap = kernel.lanes.gap(port);
+                }
+                found
             })
         };
         let mut noticed = poller.noticed();
         poller.count_call();
-        let mut found = look();
+        let mut found = look(&mut gap);
         let limited = option & MACH_RCV_TIMEOUT != 0;
         let mut deadline = None;
         if found == Short::Nothing && (!limited || timeout > 0) && poller.try_lead() {
@@ -139,7 +144,7 @@ impl Task {
                 if found != Short::Nothing {
                     break;
                 }
-                if !poller.watch(noticed) {
+                if !poller.watch(noticed, gap) {
                     // Signals are the general way's.
                     let until = *deadline.get_or_insert_with(|| task::deadline(limited, timeout));
                     if option & MACH_RCV_INTERRUPT != 0 || !self.sleep_until_noticed(poller, noticed, until) {
@@ -147,7 +152,7 @@ impl Task {
                     }
                 }
                 noticed = poller.noticed();
-                found = look();
+                found = look(&mut gap);
             }
             poller.stop_leading();
             if poller.has_followers() {

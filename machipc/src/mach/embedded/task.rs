@@ -151,6 +151,7 @@ impl Task {
     pub(super) fn prepare_barriers(&self) {
         self.kernel.allow_owners();
         barrier::join();
+        self.with_lanes(|kernel| kernel.lanes.allow_owners());
     }
 
     /// What polls the links, once there are any.

@@ -156,7 +156,8 @@ pub(super) fn open(fd: &OwnedFd) -> rustix::io::Result<(Producer, Consumer)> {
 }
 
 pub(super) fn ends<M: Shared>(memory: M, writes: usize) -> (Producer<M>, Consumer<M>) {
-    let producer = Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0, published: 0 };
+    let producer =
+        Producer { memory: memory.clone(), direction: writes, tail: 0, head: 0, ahead: 0, published: 0 };
     let reads = 1 - writes;
     let seen = Arc::new(M::Word::default());
     (
@@ -177,6 +178,8 @@ pub(in super::super) struct Producer<M: Shared = Mapping> {
     tail: u32,
     /// The reader's position when last looked at.
     head: u32,
+    /// So far ahead places are claimed at least.
+    ahead: u32,
     /// Counts the calls of `publish`.
     published: u32,
 }
@@ -279,10 +282,17 @@ impl<M: Shared> Producer<M> {
     }
 
     /// Prepares for a message as long as the one of `len` bytes that is written now: its place was the reader's, and a store that waits for a cache line
-    /// to come back holds up all stores behind it. No further ahead: the reader's processor brings near what lies behind what it reads.
+    /// to come back holds up all stores behind it. Right behind it, or further ahead where the writer [claims ahead](Self::claim_ahead).
     #[inline]
     fn claim_behind(&self, len: u32) {
-        self.memory.claim(self.direction, self.tail.wrapping_add(len), len.min(CLAIMED_MAX));
+        let place = self.tail.wrapping_add(len.max(self.ahead));
+        self.memory.claim(self.direction, place, len.min(CLAIMED_MAX));
+    }
+
+    /// Has the writer prepare for messages so many bytes ahead, for a reader that does not bring near what lies behind what it reads: then it
+    /// would take those places back.
+    pub(in super::super) fn claim_ahead(&mut self, ahead: u32) {
+        self.ahead = ahead;
     }
 
     /// The processor on which the reader was last seen to run, as it says itself.
@@ -359,7 +369,7 @@ impl<M: Shared> Consumer<M> {
 
     /// How many bytes there are as far as is known, without a look at what the writer last told.
     #[inline]
-    pub(super) fn known(&self) -> u32 {
+    pub(in super::super) fn known(&self) -> u32 {
         self.tail.wrapping_sub(self.head)
     }
 
