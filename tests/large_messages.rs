@@ -395,7 +395,7 @@ fn inside_a_process_through_the_port() {
     registry::set_lookup_enabled(false);
     let client = Client::from_right(host.send_right().unwrap());
     registry::set_lookup_enabled(true);
-    for len in [68 * KIB + 1, 1 << 20, 5_000_001] {
+    for len in [20 * KIB + 1, 50 * KIB, 68 * KIB + 1, 1 << 20, 5_000_001] {
         let sent = bytes(2, len);
         client.send(sent.clone()).unwrap();
         until("it has come", || found.lock().unwrap().len() == len);

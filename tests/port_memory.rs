@@ -62,6 +62,33 @@ fn a_payload_above_the_inline_limit_goes_out_of_line_by_itself() {
     }
 }
 
+#[test]
+fn parts_that_are_sent_from_where_they_lie_keep_their_places() {
+    let _alone = alone();
+    let bytes: Vec<u8> = (0..20_001_u32).map(|at| ((at * 31) >> 3) as u8).collect();
+    let value = (7_u8, bytes, 9_u64, (0..2_500_u64).collect::<Vec<_>>(), "behind".to_owned());
+    leaves_nothing(0, || {
+        let port = ReceiveRight::<String>::pinned(1).unwrap();
+        let to = port.make_send().unwrap();
+        let mut buffer = MessageBuffer::new();
+        let mut send =
+            || Outgoing::message(&mut buffer, &value).unwrap().copy_send(&to).send(Deadline::now());
+        send().unwrap();
+        assert!(send().unwrap_err().is_timed_out());
+        let mut buffer = MessageBuffer::new();
+        for _ in 0..2 {
+            let received = port.receive(&mut buffer, Deadline::now()).unwrap();
+            assert_eq!(received.out_of_line_size(), 0);
+            let found = received.decode::<(u8, Vec<u8>, u64, Vec<u64>, String)>().unwrap();
+            assert!(found == value);
+            if port.queued() == Ok(0) {
+                send().unwrap();
+            }
+        }
+        drop(port.receive(&mut buffer, Deadline::now()).unwrap());
+    });
+}
+
 fn fingerprint<M: machipc::message::MachMessage>() -> u64 {
     M::fingerprint()
 }

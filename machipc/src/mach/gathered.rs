@@ -11,6 +11,15 @@ use super::{
     mach_msg_return_t, mach_msg_size_t, mach_msg_timeout_t, mach_task_self, vm_allocate,
 };
 
+/// Sends a message whose bytes lie in `parts`, one behind the other, if it can go at once and carries nothing but bytes, besides the rights in its
+/// header. False: nothing has happened, and the message is to be put into one place and sent by [`mach_msg`](fn@mach_msg).
+///
+/// The header is in the first part, and its `msgh_size` is that of all parts. On Linux the parts go into the ring of a link as they are; on Darwin
+/// nothing is sent this way.
+pub fn mach_msg_send_parts(parts: &[&[u8]]) -> bool {
+    imp::send_parts(parts)
+}
+
 /// Sends a message whose last descriptor, at `at` bytes from the message's start, stands for memory that consists of `parts`, one behind the
 /// other. It arrives as one range. The descriptor says `MACH_MSG_OOL_DESCRIPTOR`; its address and size are written by this call.
 ///

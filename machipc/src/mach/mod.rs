@@ -20,8 +20,8 @@
 //! 9. **Waiting**: [`set_waiting`] is not Mach's either. It chooses between delay and processor time, and changes nothing
 //!    else.
 //! 10. **Rows**: [`mach_msg_send_row`] and [`mach_msg_receive_row`] are not Mach's. They mean what one message after the other means.
-//! 11. **Gathered memory**: [`mach_msg_send_gathered`] is not Mach's. It means what [`mach_msg`](fn@mach_msg) means once the memory lies in one
-//!     place.
+//! 11. **Gathered memory**: [`mach_msg_send_gathered`] and [`mach_msg_send_parts`] are not Mach's. They mean what [`mach_msg`](fn@mach_msg) means
+//!     once the memory lies in one place.
 //! 12. **Clock**: [`machine_time`] is the time by which processes of one machine tell each other when.
 //! 13. **Loans**: `loan_allow`, [`loan_offer`] and [`loan_allocate`] are not Mach's. They are for tasks that trust each other, and change what memory
 //!     costs and who may write it, not what arrives.

@@ -12,7 +12,22 @@ use super::outgoing::{Field, Rights};
 use super::{Deadline, MachError, restore, sys};
 
 /// Header and padding in front of the prefix.
-const HEAD: usize = size_of::<mach::mach_msg_header_t>().next_multiple_of(16);
+pub(super) const HEAD: usize = size_of::<mach::mach_msg_header_t>().next_multiple_of(16);
+
+/// Writes the head of a message without descriptors that is `size` bytes long, and takes the rights in it out of their cells.
+#[inline]
+pub(super) fn write_head(
+    message: &mut [u8],
+    size: usize,
+    id: i32,
+    destination: &Field<'_>,
+    reply: &Field<'_>,
+) {
+    let ((remote, to), (local, from)) = (destination.take(), reply.take());
+    let bits = mach::MACH_MSGH_BITS(remote, local);
+    let head: [u32; HEAD / 4] = [bits, size as u32, to, from, 0, id as u32, 0, 0];
+    message[..HEAD].copy_from_slice(head.as_bytes());
+}
 
 /// A message without descriptors that is to be sent.
 pub(super) struct Plain<'p, 'm> {
@@ -48,10 +63,8 @@ impl Plain<'_, '_> {
         let bytes = bytes.as_mut_bytes();
         bytes[content.end..].iter_mut().for_each(|byte| *byte = 0);
         let message = &mut bytes[content.start - HEAD..];
-        let ((remote, to), (local, from)) = (destination.take(), reply.take());
-        let bits = mach::MACH_MSGH_BITS(remote, local);
-        let head: [u32; HEAD / 4] = [bits, message.len() as u32, to, from, 0, id as u32, 0, 0];
-        message[..HEAD].copy_from_slice(head.as_bytes());
+        let size = message.len();
+        write_head(message, size, id, &destination, &reply);
         // SAFETY: the message has no descriptors. It starts at a multiple of 16 in an aligned buffer.
         let mut code = unsafe { sys::message(message, receive, port, option, timeout) };
         if code == mach::MACH_MSG_SUCCESS {

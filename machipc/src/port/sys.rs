@@ -131,6 +131,14 @@ pub(super) unsafe fn send_row(row: &mut [u8], timeout: Option<u32>, sent: &mut u
     code
 }
 
+/// Sends a message without descriptors that lies in parts, if it can go at once. False: nothing has happened.
+pub(super) fn send_parts(parts: &[&[u8]]) -> bool {
+    let sent = mach::mach_msg_send_parts(parts);
+    #[cfg(any(test, feature = "trap-counter"))]
+    MESSAGE_CALLS.set(MESSAGE_CALLS.get() + u64::from(sent));
+    sent
+}
+
 /// Sends a message whose descriptor of memory at `at`, the last one, stands for `parts`, one behind the other.
 ///
 /// # Safety

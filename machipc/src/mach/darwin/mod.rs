@@ -35,7 +35,7 @@ pub(super) use mach2::{
 };
 pub(super) use names::{bootstrap_check_in, bootstrap_register, bootstrap_unwatch, bootstrap_watch};
 pub(super) use readiness::{readiness_check, readiness_close, readiness_open};
-pub(super) use rows::{receive_row, send_at_once, send_gathered};
+pub(super) use rows::{receive_row, send_at_once, send_gathered, send_parts};
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("machipc needs a 64-bit Apple target: messages are laid out as LP64 has them");

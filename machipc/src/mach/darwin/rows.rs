@@ -33,6 +33,12 @@ pub(in super::super) unsafe fn send_gathered(
     None
 }
 
+/// Never, as above.
+#[inline]
+pub(in super::super) fn send_parts(_: &[&[u8]]) -> bool {
+    false
+}
+
 /// # Safety
 /// As `mach_msg_receive_row`.
 #[inline]

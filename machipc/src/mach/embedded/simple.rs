@@ -93,7 +93,7 @@ impl Task {
     }
 
     /// Shows the janitor that the program is active.
-    fn count_call(&self) {
+    pub(super) fn count_call(&self) {
         if let Some(poller) = self.poller() {
             poller.count_call();
         }

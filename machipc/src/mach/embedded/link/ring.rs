@@ -215,7 +215,7 @@ impl<M: Shared> Producer<M> {
     }
 
     /// Appends bytes for which there is room. The reader sees them after `publish`.
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub(in super::super) fn write(&mut self, bytes: &[u8]) {
         let first = bytes.len().min((M::CAPACITY - self.tail % M::CAPACITY) as usize);
         let (first, second) = bytes.split_at(first);
         self.memory.copy_in(self.direction, self.tail, first);

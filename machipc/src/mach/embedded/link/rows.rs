@@ -307,7 +307,7 @@ pub(in super::super) fn write_header(
 
 /// The header at this place of a row.
 #[inline]
-fn header_at(row: &[u8], at: usize) -> Option<mach_msg_header_t> {
+pub(in super::super) fn header_at(row: &[u8], at: usize) -> Option<mach_msg_header_t> {
     let (words, _) = <[u32; HEADER / 4]>::read_from_prefix(row.get(at..)?).ok()?;
     Some(header_of(words))
 }

@@ -17,6 +17,7 @@ use super::super::room::Room;
 use super::super::space::Object;
 use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_ONCE, TO_SEND, WireRight};
 use super::lending::{DESCRIPTOR_WORDS, Given, ITEM_WORDS, Lent};
+use super::ring::Producer;
 use super::table::SCANNED;
 use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link};
 use crate::mach::{
@@ -94,6 +95,25 @@ impl Kind {
     }
 }
 
+/// What follows a message's header.
+pub(in super::super) trait Body: Copy {
+    fn len(self) -> usize;
+    /// Appends it to a ring with room for it, behind the head of its frame.
+    fn write<const N: usize>(self, ring: &mut Producer, head: [u8; N]);
+}
+
+impl Body for &[u8] {
+    #[inline]
+    fn len(self) -> usize {
+        self.len()
+    }
+
+    #[inline(always)]
+    fn write<const N: usize>(self, ring: &mut Producer, head: [u8; N]) {
+        ring.write_two(head, self);
+    }
+}
+
 impl Link {
     /// Whether a simple message can go into the ring now.
     pub(super) fn can_take(&mut self, len: usize) -> bool {
@@ -103,15 +123,15 @@ impl Link {
 
     /// Sends the frame of a simple message, for which there is room. Inlined, so that the head goes from registers into the ring.
     #[inline(always)]
-    fn send_simple(&mut self, head: [u32; FRAME_WORDS], loan: Option<[u32; ITEM_WORDS]>, bytes: &[u8]) {
+    fn send_simple(&mut self, head: [u32; FRAME_WORDS], loan: Option<[u32; ITEM_WORDS]>, bytes: impl Body) {
         match loan {
             None => {
                 let head: [u8; FRAME_HEAD] = zerocopy::transmute!(head);
-                self.tx.write_two(head, bytes);
+                bytes.write(&mut self.tx, head);
             }
             Some(item) => {
                 let head: [u8; LENT_HEAD] = zerocopy::transmute!(LentHead { head, item });
-                self.tx.write_two(head, bytes);
+                bytes.write(&mut self.tx, head);
             }
         }
         if self.tx.publish() {
@@ -126,7 +146,7 @@ impl Kernel {
         &mut self,
         kind: Kind,
         header: &mach_msg_header_t,
-        bytes: &[u8],
+        bytes: impl Body,
     ) -> bool {
         self.send_short(kind, header, None, bytes)
     }
@@ -147,7 +167,7 @@ impl Kernel {
         kind: Kind,
         header: &mach_msg_header_t,
         given: Option<&Given>,
-        bytes: &[u8],
+        bytes: impl Body,
     ) -> bool {
         match kind {
             Kind::OneWay => self.send_to_right(header, given, bytes, None),
@@ -165,7 +185,7 @@ impl Kernel {
         &mut self,
         header: &mach_msg_header_t,
         given: Option<&Given>,
-        bytes: &[u8],
+        bytes: impl Body,
         reply: Option<PortId>,
     ) -> bool {
         let Some((port, link)) = self.open_way(header.msgh_remote_port) else { return false };
@@ -194,7 +214,7 @@ impl Kernel {
     }
 
     #[inline(always)]
-    fn send_answer(&mut self, header: &mach_msg_header_t, given: Option<&Given>, bytes: &[u8]) -> bool {
+    fn send_answer(&mut self, header: &mach_msg_header_t, given: Option<&Given>, bytes: impl Body) -> bool {
         let name = header.msgh_remote_port;
         let Some(entry) = self.space.get(name) else { return false };
         let Object::SendOnce(port) = entry.object else { return false };
