@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 
 use machipc::mach;
 use machipc::port::{Deadline, MessageBuffer, Outgoing, Readiness, ReceiveRight, bootstrap};
-use machipc::{Client, Context, Error, Host, Reply};
+use machipc::{Client, ConnectOptions, Context, Error, Host, OolBuffer, Reply, Trust};
 
 const ROLE: &str = "MACHIPC_TEST_FORK_ROLE";
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 unsafe extern "C" {
     fn fork() -> i32;
@@ -136,7 +137,6 @@ fn a_childs_descriptors_are_not_its_parents() {
 /// What waits for answers on behalf of futures is a thread, and a forked child has none of its parent's.
 #[test]
 fn a_child_waits_for_answers_of_its_own() {
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
     let name = unique("pending");
     let host = Host::<(u64, Reply<u64>)>::builder()
         .name(&name)
@@ -166,6 +166,63 @@ fn a_child_waits_for_answers_of_its_own() {
     assert_eq!(code, 0);
     assert_eq!(client.start(|reply| (5, reply)).expect("a call").wait().expect("an answer"), 10);
     drop(pending);
+}
+
+/// Not a test of its own: the process that the test below starts.
+#[test]
+fn lender_role() {
+    let Ok(name) = std::env::var(ROLE) else { return };
+    let host = Host::<(u8, Reply<OolBuffer>)>::builder().name(&name).trust(trust());
+    let run = host.run(|(byte, reply): (u8, Reply<OolBuffer>), _: &Context| {
+        let mut memory = reply.loan(LENT).expect("memory");
+        memory.as_mut_slice().fill(byte);
+        reply.send(memory).expect("the caller waits");
+    });
+    run.expect("the name is free");
+}
+
+const LENT: usize = 1 << 20;
+
+fn trust() -> Trust {
+    // SAFETY: all processes of this test are this test.
+    unsafe { Trust::new() }
+}
+
+/// Memory that is lent is shared with one process, and not with that one's children.
+#[test]
+fn a_child_has_nothing_of_what_its_parent_was_lent() {
+    let name = unique("lent");
+    let mut host = Command::new(std::env::current_exe().expect("own path"))
+        .args(["--exact", "lender_role", "--test-threads=1"])
+        .env(ROLE, &name)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("a second process");
+    let connect = || {
+        let options = ConnectOptions::new().name(&name).wait(PATIENCE).trust(trust(), 8 * LENT);
+        Client::<(u8, Reply<OolBuffer>)>::connect_with(&options)
+    };
+    let ask = |client: &Client<(u8, Reply<OolBuffer>)>, byte: u8| {
+        let mut memory = client.call(|reply| (byte, reply)).ok()?;
+        memory.as_mut_slice().iter().all(|&found| found == byte).then_some(memory)
+    };
+    let client = connect().expect("the host is there");
+    let mut kept: Vec<OolBuffer> =
+        (0..4).map(|byte| ask(&client, byte).expect("what was asked for")).collect();
+    let code = in_forked_child(|| {
+        // What it seems to have inherited is nothing that it could give back.
+        std::mem::take(&mut kept).into_iter().for_each(drop);
+        let Ok(client) = connect() else { return 1 };
+        if (10..30).all(|byte| ask(&client, byte).is_some()) { 0 } else { 2 }
+    });
+    assert_eq!(code, 0);
+    for (byte, memory) in (0..).zip(&mut kept) {
+        assert!(memory.as_mut_slice().iter().all(|&found| found == byte));
+    }
+    drop(kept);
+    assert!((30..60).all(|byte| ask(&client, byte).is_some()));
+    host.kill().expect("the host lives");
+    host.wait().expect("the host was killed");
 }
 
 /// Not a test of its own: the process that the test below starts.

@@ -396,6 +396,21 @@ fn a_caller_that_keeps_what_it_gets_is_sent_more() {
 }
 
 #[test]
+fn answers_that_nobody_waits_for_come_back() {
+    let (_host, client) = start("host", true);
+    for number in 0..2 * PLACES as u64 {
+        drop(client.start(|reply| Frames::Now { number, len: LEN, reply }).unwrap());
+        drop(client.start(|reply| Frames::Later { number, len: LEN, reply }).unwrap());
+    }
+    until("all are back", || {
+        let mut pixels = now(&client, 1, POOL);
+        check(&mut pixels, 1, POOL);
+        let address = pixels.as_mut_slice().as_ptr().addr();
+        cfg!(not(target_os = "linux")) || pools().iter().any(|pool| pool.contains(&address))
+    });
+}
+
+#[test]
 fn both_sides_lend_at_once() {
     let (_host, client) = start("host", true);
     for number in 0..500 {

@@ -189,7 +189,7 @@ pub fn receive(socket: &OwnedFd) -> Option<(Vec<u8>, Option<OwnedFd>)> {
 }
 
 /// The link protocol's version.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// A hello: its kind, version, the peer's name for itself, and the name that is looked up.
 pub fn hello(nonce: u64, name: &str) -> Vec<u8> {

@@ -23,8 +23,8 @@
 //! 11. **Gathered memory**: [`mach_msg_send_gathered`] and [`mach_msg_send_parts`] are not Mach's. They mean what [`mach_msg`](fn@mach_msg) means
 //!     once the memory lies in one place.
 //! 12. **Clock**: [`machine_time`] is the time by which processes of one machine tell each other when.
-//! 13. **Loans**: `loan_allow`, [`loan_offer`] and [`loan_allocate`] are not Mach's. They are for tasks that trust each other, and change what memory
-//!     costs and who may write it, not what arrives.
+//! 13. **Loans**: `loan_allow`, [`loan_offer`], [`loan_allocate`] and [`loan_allocate_to`] are not Mach's. They are for tasks that trust each other,
+//!     and change what memory costs and who may write it, not what arrives.
 //! 14. **Senders**: [`process_lives`] is not Mach's. It tells whether a message's sender is still there.
 //!
 //! On Apple systems the backend is the kernel, through `mach2` and the declarations that crate lacks. On Linux it is
