@@ -196,8 +196,10 @@ fn futures_find_the_new_host() {
     let add = |number| block_on(client.call(|reply| Record::Add { number, reply }));
     assert_eq!(add(1).unwrap(), peer.pid());
     kill(&mut peer, client.client());
-    // Without blocking the thread nothing is waited for.
-    assert!(matches!(add(2), Err(Error::NotFound { .. })));
+    // The next host is waited for as long as the call may take.
+    let hasty = AsyncClient::from(client.client().with_deadline(Duration::from_millis(100)));
+    let add_hastily = |number| block_on(hasty.call(|reply| Record::Add { number, reply }));
+    assert!(matches!(add_hastily(2), Err(Error::NotFound { .. })));
     let peer = Peer::start("host", &[&name]);
     drop(Client::<Record>::connect_to_timeout(&name, WATCHDOG).unwrap());
     assert_eq!(add(3).unwrap(), peer.pid());
