@@ -373,7 +373,8 @@ impl Poller {
     pub(super) fn try_lead(&self) -> bool {
         let free = self.leading.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if free {
-            self.leads.fetch_add(1, Ordering::Relaxed);
+            // Who leads is alone here.
+            self.leads.store(self.leads.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
         free
     }
