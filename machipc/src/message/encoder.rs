@@ -148,8 +148,8 @@ impl<'m> Encoder<'m> {
             grow(self.buffer, self.position + room);
             return self.pod(value);
         };
-        if align_of::<T>() > 1 {
-            window[..align_of::<T>()].fill(0);
+        if padding != 0 {
+            window[..align_of::<T>() - 1].fill(0);
         }
         window[padding..padding + size_of::<T>()].copy_from_slice(value.as_bytes());
         self.position += padding + size_of::<T>();
