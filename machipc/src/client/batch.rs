@@ -70,7 +70,12 @@ impl<M: MachMessage + 'static> Batch<M> {
         if self.client.interceptors.is_some() {
             return self.put_watched(message);
         }
-        self.put(message).map(drop)
+        // By reference: a move so soon after the message was made would wait until all that was stored before has reached the cache.
+        match self.put(&message) {
+            Ok(Staged::InRow { .. }) => Ok(()),
+            Ok(Staged::Alone) => self.client.send_unwatched(message).map(drop),
+            Err(error) => Err(SendError::new(message, error)),
+        }
     }
 
     #[cold]
@@ -79,27 +84,26 @@ impl<M: MachMessage + 'static> Batch<M> {
             Ok(watch) => watch,
             Err(error) => return Err(SendError::new(message, error)),
         };
-        let sent = self.put(message);
+        let sent = match self.put(&message) {
+            Ok(Staged::InRow { size }) => Ok(Some(size)),
+            Ok(Staged::Alone) => self.client.send_unwatched(message),
+            Err(error) => Err(SendError::new(message, error)),
+        };
         Watch::finish(watch, sent.as_ref().map(|size| *size).map_err(SendError::error));
         sent.map(drop)
     }
 
-    /// Returns how many bytes the message has; none if it was discarded for want of room.
+    /// Puts a message into the row, or makes way for one that goes alone.
     #[inline]
-    fn put<'m>(&mut self, message: M::View<'m>) -> Result<Option<usize>, SendError<M::View<'m>>> {
-        if self.row.is_full()
-            && let Err(error) = self.flush()
-        {
-            return Err(SendError::new(message, error));
+    fn put(&mut self, message: &M::View<'_>) -> Result<Staged, Error> {
+        if self.row.is_full() {
+            self.flush()?;
         }
-        match self.client.stage(&mut self.row, &message) {
-            Ok(Staged::InRow { size }) => Ok(Some(size)),
-            Ok(Staged::Alone) => match self.flush() {
-                Ok(()) => self.client.send_unwatched(message),
-                Err(error) => Err(SendError::new(message, error)),
-            },
-            Err(error) => Err(SendError::new(message, error)),
+        let staged = self.client.stage(&mut self.row, message)?;
+        if staged == Staged::Alone {
+            self.flush()?;
         }
+        Ok(staged)
     }
 
     /// Sends the messages that are there. Returns when the host's queue has them.
