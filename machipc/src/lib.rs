@@ -98,8 +98,8 @@
 //! - **Large data**: a payload of more than 68 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **Many small messages**: [`Client::batch`] collects one-way messages and sends them together, at a fraction of what each costs by itself.
-//! - **Memory that both sides have mapped**: [`Client::loan`] and, for answers, [`Reply::loan`], between a client and a host that [trust](Trust)
-//!   each other.
+//! - **Memory that both sides have mapped**: [`Client::loan`], [`Reply::loan`] for answers and [`Context::loan`] for items of streams as well, between a
+//!   client and a host that [trust](Trust) each other.
 //! - **A failed send gives the message back**, with every right and byte in it: [`SendError::into_message`].
 //! - **Nothing waits for ever** unless told to: sends and calls have a deadline of 30 seconds, which [`Client::with_deadline`] changes. A
 //!   call has one for everything, and what a handler calls waits no longer than its own caller, unless [`Client::detached`]. A host
