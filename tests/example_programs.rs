@@ -6,6 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use typed_support::unique;
 
+#[path = "../examples/frames.rs"]
+#[allow(dead_code, reason = "the program starts its host differently")]
+mod frames;
 #[path = "../examples/kv.rs"]
 #[allow(dead_code, reason = "the program starts its host differently")]
 mod kv;
@@ -24,6 +27,7 @@ const ROLE: &str = "MACHIPC_TEST_EXAMPLE";
 fn host() {
     let Ok(role) = std::env::var(ROLE) else { return };
     match role.split_once(' ').expect("an example and a name") {
+        ("frames", name) => frames::serve(name).expect("the example"),
         ("kv", name) => kv::serve(name).expect("the example"),
         ("trait_kv", name) => trait_kv::serve(name).expect("the example"),
         ("watch", name) => watch::serve(name).expect("the example"),
@@ -45,6 +49,12 @@ fn start(example: &str, name: &str) -> Started {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "host", "--nocapture"]).env(ROLE, format!("{example} {name}"));
     Started(command.stdout(Stdio::null()).spawn().expect("a second process"))
+}
+
+#[test]
+fn frames() {
+    let name = unique("frames");
+    frames::ask(&name, &mut start("frames", &name).0, 3).expect("the example");
 }
 
 #[test]
