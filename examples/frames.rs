@@ -29,7 +29,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// What both sides say to share memory.
 fn trust() -> Trust {
-    // SAFETY: the name is known to this program's two processes alone, and neither touches a picture that it has sent away.
+    // SAFETY: who connects to this name, which has the number of a process in it, is this very program, and leaves a picture alone that it has sent away.
     unsafe { Trust::new() }
 }
 
