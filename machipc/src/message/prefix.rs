@@ -108,6 +108,12 @@ impl Prefix {
         self.flags & Self::TRACED != 0
     }
 
+    /// Whether the payload follows right behind the prefix.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.flags == 0
+    }
+
     /// How many bytes there are before what follows, of the prefix itself and of the trace context.
     #[inline]
     pub fn front(&self) -> usize {

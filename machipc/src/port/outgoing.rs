@@ -154,11 +154,7 @@ impl<'m> Outgoing<'m> {
         {
             let prefix = write_prefix(bytes, start, len, fingerprint, 0, trace).map_err(Unposted::Encode)?;
             let content = prefix..bytes.len();
-            let plain = Plain { bytes, content, id, destination: Field::Copy(to.name()), reply: Field::None };
-            let timeout = deadline.milliseconds();
-            let size = plain.size();
-            let sent = plain.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout, Deadline::now());
-            return sent.map(|_| size).map_err(Unposted::Mach);
+            return Plain::post(bytes, content, id, to.name(), deadline).map_err(Unposted::Mach);
         }
         let outgoing = Self::of(encoder, id, fingerprint, trace, inline_limit).map_err(Unposted::Encode)?;
         if outgoing.reply_wanted() {

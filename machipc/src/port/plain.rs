@@ -46,8 +46,24 @@ impl Plain<'_, '_> {
         HEAD + self.content.len().next_multiple_of(4)
     }
 
+    /// Sends a one-way message to the port of a send right of this name, which the caller keeps, and waits for room in its queue until the
+    /// deadline. All that follows is inlined here.
+    pub(super) fn post(
+        bytes: &mut AlignedBuffer,
+        content: Range<usize>,
+        id: i32,
+        to: u32,
+        deadline: Deadline,
+    ) -> Result<usize, MachError> {
+        let plain = Plain { bytes, content, id, destination: Field::Copy(to), reply: Field::None };
+        let size = plain.size();
+        let timeout = deadline.milliseconds();
+        plain.transmit(&mut [], mach::MACH_PORT_NULL, 0, timeout, Deadline::now()).map(|_| size)
+    }
+
     /// Sends, and receives where `receive` has room: see `Outgoing::transmit`. A message that finds no room for as long as `timeout` is
     /// sent again until `deadline`, and then nothing is received yet.
+    #[inline(always)]
     pub(super) fn transmit(
         self,
         receive: &mut [u8],

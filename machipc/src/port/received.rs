@@ -207,9 +207,14 @@ impl<'b> Received<'b> {
     /// The trace that the message says it belongs to. What the sender got wrong there is as good as none.
     #[inline]
     pub fn trace(&self) -> Option<TraceContext> {
-        let bytes = self.framed();
-        let prefix = Prefix::parse(bytes).ok().filter(Prefix::is_traced)?;
-        TraceContext::from_wire(bytes.get(Prefix::SIZE..prefix.front())?.first_chunk()?)
+        let prefix = Prefix::parse(self.framed()).ok().filter(Prefix::is_traced)?;
+        self.read_trace(prefix.front())
+    }
+
+    /// The trace that stands between the prefix and `front`.
+    #[inline(never)]
+    fn read_trace(&self, front: usize) -> Option<TraceContext> {
+        TraceContext::from_wire(self.framed().get(Prefix::SIZE..front)?.first_chunk()?)
     }
 
     /// The message from its prefix on.
@@ -220,7 +225,24 @@ impl<'b> Received<'b> {
     }
 
     /// The payload, once the prefix agrees with what this side expects and with what came.
+    #[inline]
     fn payload(&self, name: &str, fingerprint: u64) -> Result<&[u8], DecodeError> {
+        // Almost every message is like that.
+        if let Ok(prefix) = Prefix::parse(self.framed())
+            && prefix.is_plain()
+            && prefix.fingerprint() == fingerprint
+            && let Some(inline) = self.framed().get(Prefix::SIZE..)
+            && let Some(payload) = inline.get(..prefix.payload_len())
+            && inline.len() - payload.len() < 4
+        {
+            return Ok(payload);
+        }
+        self.other_payload(name, fingerprint)
+    }
+
+    /// The payload of any message, or why it has none.
+    #[inline(never)]
+    fn other_payload(&self, name: &str, fingerprint: u64) -> Result<&[u8], DecodeError> {
         let bytes = self.framed();
         let prefix = Prefix::parse(bytes)?;
         if prefix.fingerprint() != fingerprint {
@@ -376,7 +398,19 @@ impl AttachmentSource for Received<'_> {
 }
 
 impl Drop for Received<'_> {
+    #[inline]
     fn drop(&mut self) {
+        // What carries nothing but bytes costs nothing here.
+        if self.reply.is_some() || self.descriptors > 0 || self.id == mach::MACH_NOTIFY_DEAD_NAME {
+            self.destroy_rest();
+        }
+    }
+}
+
+impl Received<'_> {
+    /// Destroys what was not taken out.
+    #[inline(never)]
+    fn destroy_rest(&mut self) {
         if let Some((_, name)) = AttachmentSource::take_reply(self) {
             release(name);
         }

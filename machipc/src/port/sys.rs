@@ -30,6 +30,7 @@ fn count_other() {
 /// # Safety
 /// Each out-of-line descriptor in `send` names memory that this task may read, and that nothing uses any more when the
 /// descriptor gives it away. `send` is aligned to 4.
+#[inline]
 pub(super) unsafe fn message(
     send: &mut [u8],
     receive: &mut [u8],

@@ -130,7 +130,7 @@ enum Pushed {
 }
 
 impl Sending {
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, id: i32, voucher: u32, bytes: &[u8]) -> bool {
         let len = (HEAD + bytes.len()) as u32;
         // The ring is this process's own and never corrupt.
@@ -145,7 +145,7 @@ impl Sending {
 }
 
 impl Lane {
-    #[inline]
+    #[inline(always)]
     fn push(&self, header: &mach_msg_header_t, bytes: &[u8]) -> Pushed {
         let mut sending = self.sending.lock();
         if sending.name != header.msgh_remote_port || bytes.len() > LARGEST {
@@ -172,7 +172,7 @@ thread_local! {
 
 impl Task {
     /// Sends a simple one-way message by the lane that the thread used last. False: nothing has happened.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send_by_known_lane(&self, header: &mach_msg_header_t, bytes: &[u8], waits: bool) -> bool {
         let sent = LANE.try_with(|lane| {
             let mut lane = lane.borrow_mut();
@@ -203,7 +203,7 @@ impl Task {
     }
 
     /// Waits a moment for room, where `waits` allows it: to wait as the general way does would close the lane.
-    #[inline]
+    #[inline(always)]
     fn push(&self, lane: &Lane, header: &mach_msg_header_t, bytes: &[u8], waits: bool) -> Pushed {
         match lane.push(header, bytes) {
             Pushed::Full if waits => self.push_soon(lane, header, bytes),

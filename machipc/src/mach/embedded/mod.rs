@@ -142,6 +142,7 @@ unsafe fn store<R>(result: Result<R, kern_return_t>, place: *mut R) -> kern_retu
     }
 }
 
+#[inline]
 pub(super) unsafe fn mach_msg(
     message: *mut mach_msg_header_t,
     option: mach_msg_option_t,
@@ -168,6 +169,7 @@ pub(super) unsafe fn mach_msg(
     }
 }
 
+#[inline]
 #[expect(clippy::too_many_arguments, reason = "the arguments are Mach's own")]
 pub(super) unsafe fn mach_msg_overwrite(
     message: *mut mach_msg_header_t,

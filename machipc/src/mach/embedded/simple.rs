@@ -53,6 +53,7 @@ impl Task {
     ///
     /// # Safety
     /// `message` is readable for `size` bytes.
+    #[inline]
     pub(super) unsafe fn send_simple(
         &self,
         message: *const mach_msg_header_t,
@@ -68,19 +69,35 @@ impl Task {
         }
         // SAFETY: readable by the caller's word, a header fits, and the address was looked at.
         let header = unsafe { read_header(message) };
-        let Some(kind) = Kind::of(&header).or_else(|| Kind::of_complex(&header)) else { return false };
         let body = message.wrapping_add(1).cast::<u8>();
         // SAFETY: the rest of the message, by the caller's word; the borrow ends before this function does.
         let body = unsafe { core::slice::from_raw_parts(body, size - HEADER) };
-        if header.msgh_bits & MACH_MSGH_BITS_COMPLEX != 0 {
-            self.count_call();
-            return self.with_lanes(|kernel| kernel.send_lent(kind, &header, body));
-        }
         let waits = option & MACH_SEND_TIMEOUT == 0 || timeout > 0;
-        if kind == Kind::OneWay && self.send_by_known_lane(&header, body, waits) {
+        if Kind::of(&header) == Some(Kind::OneWay) && self.send_by_known_lane(&header, body, waits) {
             return true;
         }
+        // SAFETY: as above.
+        unsafe { self.send_simple_by_kernel(message, body, waits) }
+    }
+
+    /// The rest of [`send_simple`](Self::send_simple). It reads the header again, which so need not lie in memory there.
+    ///
+    /// # Safety
+    /// A header is readable at `message`, which is aligned.
+    #[inline(never)]
+    unsafe fn send_simple_by_kernel(
+        &self,
+        message: *const mach_msg_header_t,
+        body: &[u8],
+        waits: bool,
+    ) -> bool {
+        // SAFETY: the caller's word.
+        let header = unsafe { read_header(message) };
+        let Some(kind) = Kind::of(&header).or_else(|| Kind::of_complex(&header)) else { return false };
         self.count_call();
+        if header.msgh_bits & MACH_MSGH_BITS_COMPLEX != 0 {
+            return self.with_lanes(|kernel| kernel.send_lent(kind, &header, body));
+        }
         let mut lane = None;
         let sent = self.with_lanes(|kernel| {
             lane = if kind == Kind::OneWay { kernel.lane_to(header.msgh_remote_port) } else { None };

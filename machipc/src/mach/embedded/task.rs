@@ -227,6 +227,7 @@ impl Task {
     ///
     /// # Safety
     /// As `mach_msg`.
+    #[inline]
     pub(super) unsafe fn send(
         &self,
         message: *mut mach_msg_header_t,
@@ -238,6 +239,20 @@ impl Task {
         if unsafe { self.send_simple(message, size as usize, option, timeout) } {
             return MACH_MSG_SUCCESS;
         }
+        // SAFETY: the caller's word.
+        unsafe { self.send_generally(message, size, option, timeout) }
+    }
+
+    /// # Safety
+    /// As `mach_msg`.
+    #[inline(never)]
+    unsafe fn send_generally(
+        &self,
+        message: *mut mach_msg_header_t,
+        size: mach_msg_size_t,
+        option: mach_msg_option_t,
+        timeout: mach_msg_timeout_t,
+    ) -> mach_msg_return_t {
         // SAFETY: the caller's word.
         let mut draft = match unsafe { Draft::read(message, size as usize, recycle::take()) } {
             Ok(draft) => draft,
