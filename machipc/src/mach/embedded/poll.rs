@@ -236,18 +236,12 @@ impl Poller {
     }
 
     /// Watches the rings for as long as that pays. Returns whether there is something to look at: input, or more noticed than `noticed`.
-    /// The first look at the rings is after `gap`, if that is not 0. Only the leader calls this.
-    pub(super) fn watch(&self, noticed: u32, gap: Duration) -> bool {
+    /// Only the leader calls this.
+    pub(super) fn watch(&self, noticed: u32) -> bool {
         match self.way_to_wait() {
             Way::Watch => {}
             Way::Yield => return self.turns.give_way(|| self.has_input() || self.noticed() != noticed),
             Way::Sleep => return false,
-        }
-        if !gap.is_zero() {
-            let began = Instant::now();
-            while began.elapsed() < gap {
-                core::hint::spin_loop();
-            }
         }
         let (mut rounds, mut began, mut last) = (0_u32, None, Duration::ZERO);
         'again: loop {
@@ -274,6 +268,16 @@ impl Poller {
                 if self.changing.load(Ordering::Relaxed) {
                     continue 'again;
                 }
+            }
+        }
+    }
+
+    /// Lets a sender on another processor go ahead for so long.
+    pub(super) fn let_go_ahead(&self, time: Duration) {
+        if self.way_to_wait() == Way::Watch {
+            let began = Instant::now();
+            while began.elapsed() < time {
+                core::hint::spin_loop();
             }
         }
     }

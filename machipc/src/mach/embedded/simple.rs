@@ -154,14 +154,21 @@ impl Task {
         poller.count_call();
         let mut found = look(&mut gap);
         let limited = option & MACH_RCV_TIMEOUT != 0;
+        let waits = !limited || timeout > 0;
+        if found == Short::Nothing && !gap.is_zero() {
+            if waits {
+                poller.let_go_ahead(gap);
+            }
+            found = look(&mut gap);
+        }
         let mut deadline = None;
-        if found == Short::Nothing && (!limited || timeout > 0) && poller.try_lead() {
+        if found == Short::Nothing && waits && poller.try_lead() {
             // A peer that keeps sending something else must not keep this thread from looking at its deadline.
             for _ in 0..LOOKS {
                 if found != Short::Nothing {
                     break;
                 }
-                if !poller.watch(noticed, gap) {
+                if !poller.watch(noticed) {
                     // Signals are the general way's.
                     let until = *deadline.get_or_insert_with(|| task::deadline(limited, timeout));
                     if option & MACH_RCV_INTERRUPT != 0 || !self.sleep_until_noticed(poller, noticed, until) {

@@ -14,7 +14,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::super::near;
 use super::super::room::Room;
-use super::ring::{Control, PREFETCHED, Shared};
+use super::ring::{Control, Shared};
 
 /// Control words, then the two rings.
 const CONTROL: usize = 4096;
@@ -167,8 +167,8 @@ impl Shared for Mapping {
     }
 
     #[inline]
-    fn prefetch(&self, direction: usize, position: u32) {
-        for line in (0..PREFETCHED).step_by(LINE) {
+    fn prefetch(&self, direction: usize, position: u32, len: u32) {
+        for line in (0..len).step_by(LINE) {
             near::bring_near(self.data(direction, position.wrapping_add(line), 1));
         }
     }

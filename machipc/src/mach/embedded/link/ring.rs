@@ -31,7 +31,7 @@ pub(in super::super) const CAPACITY: u32 = Mapping::CAPACITY;
 /// How often a writer publishes before it tells again on which processor it runs.
 const PUBLISHED_PER_PROCESSOR: u32 = 64;
 
-/// Most bytes that are claimed ahead: as many cache lines as a processor waits for at a time.
+/// Most bytes that are claimed, or brought near, ahead: as many cache lines as a processor waits for at a time.
 const CLAIMED_MAX: u32 = 16 * 64;
 
 /// So many bytes ahead are brought near: a small message.
@@ -57,7 +57,7 @@ pub(in super::super) trait Shared: Clone {
     fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize);
 
     /// Has the bytes from a position on brought near, if the processor can be told so: they are read soon.
-    fn prefetch(&self, _direction: usize, _position: u32) {}
+    fn prefetch(&self, _direction: usize, _position: u32, _len: u32) {}
 
     /// Has the bytes from a position on belong to this processor, if it can be told so: they are written soon.
     fn claim(&self, _direction: usize, _position: u32, _len: u32) {}
@@ -289,8 +289,8 @@ impl<M: Shared> Producer<M> {
         self.memory.claim(self.direction, place, len.min(CLAIMED_MAX));
     }
 
-    /// Has the writer prepare for messages so many bytes ahead, for a reader that does not bring near what lies behind what it reads: then it
-    /// would take those places back.
+    /// Has the writer prepare for messages so many bytes ahead, for a reader that brings nothing near that
+    /// is newer: it would take those places back.
     pub(in super::super) fn claim_ahead(&mut self, ahead: u32) {
         self.ahead = ahead;
     }
@@ -385,7 +385,7 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// [`read`](Self::read) of `len` bytes into a receiver's buffer.
-    #[inline]
+    #[inline(always)]
     pub(in super::super) fn read_into(&mut self, room: &mut Room, at: usize, len: usize) {
         let first = self.before_end(len);
         self.memory.copy_into(self.direction, self.head, room, at, first);
@@ -426,7 +426,16 @@ impl<M: Shared> Consumer<M> {
     /// its cache lines are not torn away from it.
     pub(in super::super) fn prefetch(&self) {
         if self.known() >= PREFETCHED {
-            self.memory.prefetch(self.direction, self.head);
+            self.memory.prefetch(self.direction, self.head, PREFETCHED);
+        }
+    }
+
+    /// Has as many bytes as a message of `len` has brought near that lie so far ahead. Only if twice as many are known to be there: then the writer is far off
+    /// enough, and no cache line is taken from it that it writes or has [claimed](Producer::claim_ahead).
+    #[inline]
+    pub(in super::super) fn prefetch_ahead(&self, ahead: u32, len: u32) {
+        if self.known() >= 2 * ahead {
+            self.memory.prefetch(self.direction, self.head.wrapping_add(ahead), len.min(CLAIMED_MAX));
         }
     }
 
@@ -528,7 +537,7 @@ impl<M: Shared> Watch<M> {
         let seen = self.seen.load(Ordering::Relaxed);
         if tail != seen {
             // On their way while the lock is taken and the port looked up.
-            self.memory.prefetch(self.direction, seen);
+            self.memory.prefetch(self.direction, seen, PREFETCHED);
         }
         tail != seen
     }
