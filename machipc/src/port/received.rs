@@ -205,7 +205,7 @@ impl<'b> Received<'b> {
     }
 
     /// The trace that the message says it belongs to. What the sender got wrong there is as good as none.
-    #[inline(always)]
+    #[inline]
     pub fn trace(&self) -> Option<TraceContext> {
         let prefix = Prefix::parse(self.framed()).ok().filter(Prefix::is_traced)?;
         self.read_trace(prefix.front())
@@ -225,7 +225,7 @@ impl<'b> Received<'b> {
     }
 
     /// The payload, once the prefix agrees with what this side expects and with what came.
-    #[inline(always)]
+    #[inline]
     fn payload(&self, name: &str, fingerprint: u64) -> Result<&[u8], DecodeError> {
         // Almost every message is like that.
         if let Ok(prefix) = Prefix::parse(self.framed())

@@ -385,7 +385,7 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// [`read`](Self::read) of `len` bytes into a receiver's buffer.
-    #[inline(always)]
+    #[inline]
     pub(in super::super) fn read_into(&mut self, room: &mut Room, at: usize, len: usize) {
         let first = self.before_end(len);
         self.memory.copy_into(self.direction, self.head, room, at, first);
