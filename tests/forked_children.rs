@@ -192,12 +192,20 @@ fn trust() -> Trust {
 #[test]
 fn a_child_has_nothing_of_what_its_parent_was_lent() {
     let name = unique("lent");
-    let mut host = Command::new(std::env::current_exe().expect("own path"))
+    struct Killed(std::process::Child);
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let host = Command::new(std::env::current_exe().expect("own path"))
         .args(["--exact", "lender_role", "--test-threads=1"])
         .env(ROLE, &name)
         .stdout(Stdio::null())
         .spawn()
         .expect("a second process");
+    let _host = Killed(host);
     let connect = || {
         let options = ConnectOptions::new().name(&name).wait(PATIENCE).trust(trust(), 8 * LENT);
         Client::<(u8, Reply<OolBuffer>)>::connect_with(&options)
@@ -210,8 +218,13 @@ fn a_child_has_nothing_of_what_its_parent_was_lent() {
     let mut kept: Vec<OolBuffer> =
         (0..4).map(|byte| ask(&client, byte).expect("what was asked for")).collect();
     let code = in_forked_child(|| {
-        // What it seems to have inherited is nothing that it could give back.
+        // What it seems to have inherited is nothing that it could give back, and nothing of its own is taken for it.
+        let own: Vec<Vec<u8>> = (0..64).map(|byte| vec![byte; LENT]).collect();
         std::mem::take(&mut kept).into_iter().for_each(drop);
+        let whole = (0..).zip(&own).all(|(byte, own)| own.iter().all(|&found| found == byte));
+        if !whole {
+            return 3;
+        }
         let Ok(client) = connect() else { return 1 };
         if (10..30).all(|byte| ask(&client, byte).is_some()) { 0 } else { 2 }
     });
@@ -221,8 +234,6 @@ fn a_child_has_nothing_of_what_its_parent_was_lent() {
     }
     drop(kept);
     assert!((30..60).all(|byte| ask(&client, byte).is_some()));
-    host.kill().expect("the host lives");
-    host.wait().expect("the host was killed");
 }
 
 /// Not a test of its own: the process that the test below starts.

@@ -24,6 +24,7 @@ use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use zerocopy::FromZeros;
 
+use super::memory;
 use super::near::{bring_near, claim};
 use super::task::task;
 use crate::mach::{
@@ -332,9 +333,12 @@ pub(super) fn hold() -> Held {
 }
 
 impl Held {
-    /// In a forked child: this memory did not come along, and its addresses may be another's.
+    /// In a forked child: this memory did not come along, and its addresses are nobody's.
     pub(super) fn abandon(&mut self) {
-        self.0.drain(..).for_each(core::mem::forget);
+        for pool in self.0.drain(..) {
+            memory::keep_empty(pool.base.addr(), pool.size);
+            core::mem::forget(pool);
+        }
     }
 }
 

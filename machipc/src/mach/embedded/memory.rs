@@ -415,8 +415,17 @@ pub(super) struct Held {
 impl Held {
     /// In a forked child: this memory did not come along.
     pub(super) fn abandon(&mut self) {
+        self.shared.iter().for_each(|(&address, (size, _))| keep_empty(address, *size));
         self.shared.clear();
     }
+}
+
+/// In a forked child: keeps the range of memory that did not come along from becoming something else. A value of the parent's that names a part of it may
+/// be dropped here, and would unmap that.
+pub(super) fn keep_empty(address: usize, size: usize) {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED_NOREPLACE;
+    // SAFETY: the flag refuses to replace a mapping.
+    let _ = unsafe { rustix::mm::mmap_anonymous(address as *mut _, size, ProtFlags::empty(), flags) };
 }
 
 pub(super) fn hold() -> Held {
