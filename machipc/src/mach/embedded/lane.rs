@@ -19,7 +19,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::barrier;
 use super::bias::BiasedMutex;
@@ -34,6 +34,7 @@ use super::port::{Home, PortId};
 use super::recycle;
 use super::room::Room;
 use super::space::Object;
+use super::spin;
 use super::task::Task;
 use crate::mach::{MACH_PORT_NULL, ROW_ALIGN, mach_msg_header_t, mach_msg_option_t, mach_port_name_t};
 
@@ -48,10 +49,6 @@ const LARGEST: usize = CAPACITY as usize / 8;
 /// The sender claims the places that it will write to so many bytes ahead, and the receiver has what it will read brought near: about as many as
 /// either gets through while a cache line comes from another processor.
 const AHEAD: u32 = 512;
-/// How long a receiver lets its sender go ahead before it looks: so many nanoseconds for each of the messages since it did so last, of which so many
-/// count.
-const GAP: u64 = 64;
-const GAPS_MAX: u32 = 16;
 /// A frame's head: length of what follows, id, voucher, 0.
 const HEAD: usize = 16;
 const MESSAGE_HEADER: usize = size_of::<mach_msg_header_t>();
@@ -110,12 +107,10 @@ impl Lanes {
         open.chain(self.closed.iter().map(|(lane, _)| lane)).for_each(|lane| lane.sending.allow_owners());
     }
 
-    /// How long it pays not to look for more, after `Short::Nothing`. A receiver that keeps looking takes from the sender, with each message, the cache
-    /// lines that it writes. So in a stream it looks, once it has taken what it knew of, after a moment in which some may come: about as long as
-    /// it took to send what it has taken, and no longer than makes a small part of the queue limit. For a lone message it looks at once.
-    pub(super) fn gap(&mut self, port: PortId) -> Duration {
-        let Some(open) = self.open.iter_mut().find(|open| open.port == port) else { return Duration::ZERO };
-        Duration::from_nanos(u64::from(core::mem::take(&mut open.gaps)) * GAP)
+    /// How many messages count for the gap before the next look at a port's lane (see [`spin::gap`]).
+    pub(super) fn gaps(&mut self, port: PortId) -> u32 {
+        let open = self.open.iter_mut().find(|open| open.port == port);
+        open.map_or(0, |open| core::mem::take(&mut open.gaps))
     }
 
     /// What tells that something is in a lane.
@@ -375,8 +370,7 @@ impl Kernel {
         let (mut at, mut end, mut count) = (0, 0, 0);
         if open.ring.known() < HEAD as u32 {
             // One look in two at most: others' messages that come meanwhile keep nobody from this lane's.
-            let streak = core::mem::take(&mut open.streak);
-            open.gaps = if streak > 1 { streak.min(open.limit / 8).min(GAPS_MAX) } else { 0 };
+            open.gaps = spin::gaps(core::mem::take(&mut open.streak), open.limit);
             if open.gaps > 0 || open.ring.holds(HEAD as u32) != Ok(true) {
                 return Short::Nothing;
             }

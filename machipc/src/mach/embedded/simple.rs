@@ -6,6 +6,7 @@ use super::link::rows::header_of;
 use super::link::simple::{Kind, Short};
 use super::port::PortId;
 use super::room::Room;
+use super::spin;
 use super::task::{self, Task, awaited};
 use super::wait::Awaited;
 use crate::mach::{
@@ -145,7 +146,7 @@ impl Task {
                 }
                 let found = kernel.receive_simple(port, option, &mut room, row);
                 if found == Short::Nothing {
-                    *gap = kernel.lanes.gap(port);
+                    *gap = spin::gap(core::mem::take(&mut kernel.links.gaps).max(kernel.lanes.gaps(port)));
                 }
                 found
             })

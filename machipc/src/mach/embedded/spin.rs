@@ -19,8 +19,24 @@ const MISSED: u32 = 1;
 const FAILURES_MAX: u32 = PATIENCE + 8 * FAILED;
 /// A wait that takes no longer than so many full spins is a near miss: with wake-ups left out on both sides a spin would have done.
 const MISS: u32 = 4;
+/// A receiver lets its senders go ahead for so many nanoseconds for each message that counts, of which so many do.
+const GAP: u64 = 64;
+const GAPS_MAX: u32 = 16;
 /// Who is not back at the clock for so long did not run.
 const AWAY: Duration = Duration::from_micros(500);
+
+/// How many of so many messages in a row, which waited for their receiver, count for its gap, with a queue of such a limit.
+#[inline]
+pub(super) fn gaps(streak: u32, limit: u32) -> u32 {
+    if streak > 1 { streak.min(limit / 8).min(GAPS_MAX) } else { 0 }
+}
+
+/// How long it pays not to look for more. A receiver that keeps looking takes from the sender, with each message, the cache lines that it writes. So in a
+/// stream it looks, once it has taken what it knew of, after a moment in which some may come: about as long as it took to send what it has
+/// taken, and no longer than makes a small part of the queue limit. For a lone message it looks at once.
+pub(super) fn gap(gaps: u32) -> Duration {
+    Duration::from_nanos(u64::from(gaps) * GAP)
+}
 
 /// What is known about whether spinning pays.
 pub(super) struct Spin {

@@ -173,6 +173,8 @@ pub(super) struct Link {
     fds: VecDeque<Option<OwnedFd>>,
     /// Watched by whoever polls; otherwise a bell announces input.
     active: bool,
+    /// One-way messages that waited for their receiver, one after the other.
+    streak: u32,
     /// The peer has yet to say who it is: it was introduced by a third process.
     unidentified: bool,
     /// What the peer said then, until that has been heeded.
@@ -392,6 +394,7 @@ impl Kernel {
             row: Vec::new(),
             fds: VecDeque::new(),
             active: true,
+            streak: 0,
             unidentified,
             answer: None,
             held: false,

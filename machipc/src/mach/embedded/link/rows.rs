@@ -121,6 +121,7 @@ impl Kernel {
     pub(super) fn note_taken(&mut self, id: u32, export: u32, port: PortId, count: u32) {
         let limit = self.port(port).queue_limit;
         let Some(link) = self.links.get_mut(id) else { return };
+        link.streak = link.streak.saturating_add(count);
         let (mut due, active) = (false, link.active);
         if let Some(Export::Send { granted, queued, owed, .. }) = link.exports.get_mut(export) {
             *granted -= count;

@@ -15,6 +15,7 @@ use super::super::message::Right;
 use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
+use super::super::spin;
 use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_ONCE, TO_SEND, WireRight};
 use super::lending::{DESCRIPTOR_WORDS, Given, ITEM_WORDS, Lent};
 use super::ring::Producer;
@@ -300,10 +301,19 @@ impl Kernel {
         room: &mut Room,
         row: bool,
     ) -> Short {
+        let limit = self.port(port).queue_limit;
         for _ in 0..FRAMES_AT_ONCE {
             let Some(link) = self.links.get_mut(id) else { return Short::Nothing };
             if link.broken {
                 return Short::Nothing;
+            }
+            if row && link.rx.known() == 0 {
+                // One look in two at most, in a stream: see `spin::gap`.
+                let gaps = spin::gaps(core::mem::take(&mut link.streak), limit);
+                if gaps > 0 {
+                    self.links.gaps = self.links.gaps.max(gaps);
+                    return Short::Nothing;
+                }
             }
             match link.rx.holds(1) {
                 Ok(false) => return Short::Nothing,

@@ -46,6 +46,8 @@ pub(in super::super) struct Links {
     /// Which link is looked at first by a receiver on the short way, and how many messages such have taken.
     pub(super) turn: usize,
     pub(super) taken: u32,
+    /// How many messages count for the gap before the next look.
+    pub(in super::super) gaps: u32,
     /// Listeners at which somebody waits for whom there is no room, and since when: they are not polled for a moment.
     pub(in super::super) deaf: Vec<(u32, Instant)>,
     /// Threads that wait for a link to move on.
@@ -72,6 +74,7 @@ impl Links {
             added: false,
             turn: 0,
             taken: 0,
+            gaps: 0,
             deaf: Vec::new(),
             awaiting: Vec::new(),
             unredirected: Vec::new(),
