@@ -7,6 +7,7 @@ mod endurance_support;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use endurance_support::*;
 use machipc::mach::{self, mach_msg_header_t, mach_msg_option_t, mach_msg_return_t, mach_port_name_t};
@@ -45,6 +46,18 @@ fn part() {
             loop {
                 wait_for_word();
                 send(&to, &OolBuffer::new(10).expect("memory")).expect("there is room");
+            }
+        }
+        // Sends what goes as a file for each word, and a moment later what does not.
+        "twice" => {
+            let to = bootstrap::look_up::<OolBuffer>(&role[1]).expect("the receiver is there");
+            tell("connected");
+            loop {
+                wait_for_word();
+                for len in [20_000, 10] {
+                    send(&to, &OolBuffer::new(len).expect("memory")).expect("there is room");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
             }
         }
         // Looks up what a process has that it cannot see, and has something itself.
@@ -231,6 +244,35 @@ fn messages_wake_who_sleeps_where_no_thread_can_sleep_on_several_words() {
             peer.say("now");
             let received = port.receive(&mut buffer, soon()).expect("a message");
             assert_eq!(received.decode::<OolBuffer>().expect("whole memory").len(), 10);
+        }
+    });
+}
+
+/// A receive that does not wait may find a message whose sender has just rung, and read the bell along with the message's descriptor. The next
+/// message's sender does not ring again.
+#[test]
+fn who_reads_a_bell_along_with_descriptors_is_woken_by_the_next_message() {
+    privately("who_reads_a_bell_along_with_descriptors_is_woken_by_the_next_message", || {
+        const FUTEX_WAITV: u32 = 449;
+        without_call(FUTEX_WAITV);
+        Waiting::Sleep.set();
+        let port = bootstrap::check_in::<OolBuffer>("bell").expect("the name is free");
+        let mut peer = Second::start("part", "twice bell");
+        assert_eq!(peer.told(), "connected");
+        let mut buffer = MessageBuffer::new();
+        for _ in 0..20 {
+            // Its sleep has the peer ring for the next message.
+            let asleep = port.receive(&mut buffer, Deadline::after(Duration::from_millis(5)));
+            assert!(asleep.is_err_and(|error| error.is_timed_out()));
+            peer.say("now");
+            let mut looks = 0_u64;
+            while port.receive(&mut buffer, Deadline::now()).is_err() {
+                looks += 1;
+                // Longer than it takes from the descriptor to the bell.
+                (0..1 << 6).for_each(|_| std::hint::spin_loop());
+                assert!(looks < 1 << 20, "the first one does not come");
+            }
+            port.receive(&mut buffer, soon()).expect("the second one wakes");
         }
     });
 }

@@ -486,9 +486,8 @@ impl Kernel {
         }
         let Some(link) = self.links.get_mut(id) else { return true };
         let any = link.rx.position() != start || link.broken;
-        if any && link.pause.is_none() {
-            // The bell for this may have been read along with descriptors, and with it what would have had the link watched.
-            self.links.activate(id);
+        if any {
+            self.links.keep_watched(id);
         }
         let Some(link) = self.links.get_mut(id).filter(|link| !link.broken) else { return any };
         if link.rx.owes() && link.rx.advance() {

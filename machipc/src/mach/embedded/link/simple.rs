@@ -337,7 +337,11 @@ impl Kernel {
             }
             // What else has come may concern any port.
             self.close_lanes();
-            if !self.apply_next(id) || !self.port(port).queue.is_empty() {
+            let applied = self.apply_next(id);
+            if applied {
+                self.links.keep_watched(id);
+            }
+            if !applied || !self.port(port).queue.is_empty() {
                 self.tell_taken(id);
                 return Short::General;
             }

@@ -293,6 +293,14 @@ impl Links {
         }
     }
 
+    /// Watches a link of which a frame was taken: the bell for it may have been read along with its descriptors, and with it what would have had the
+    /// link watched.
+    pub(super) fn keep_watched(&mut self, id: u32) {
+        if !self.is_paused(id) {
+            self.activate(id);
+        }
+    }
+
     /// Watches a link from now on.
     pub(super) fn activate(&mut self, id: u32) {
         let Some(link) = self.get_mut(id) else { return };
