@@ -91,6 +91,8 @@ fn a_future_in_a_select_that_is_not_chosen_is_cancelled() {
     for runtime in [current_thread(), multi_thread()] {
         runtime.block_on(async {
             tokio::select! {
+                // First the call, which is sent then, however long this thread has not run.
+                biased;
                 answer = client.call(|reply| reply) => panic!("nobody answers: {answer:?}"),
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
             }
