@@ -22,6 +22,11 @@ use crate::mach::{
     BOOTSTRAP_UNKNOWN_SERVICE, MACH_PORT_RIGHT_RECEIVE, kern_return_t, mach_port_name_t,
 };
 
+/// So often an owner is asked again that has answered with a link which is not here: so many times at once, and then after so long each time.
+const ASKED_MAX: u32 = 1000;
+const ASKED_AT_ONCE: u32 = 8;
+const ASKED_AGAIN: Duration = Duration::from_millis(1);
+
 /// How long an owner may take to answer before its name counts as unknown.
 const ANSWER: Duration = Duration::from_secs(10);
 /// How often to look whether an owner that does not answer is alive.
@@ -115,10 +120,14 @@ impl Task {
             return own;
         }
         self.start_polling().map_err(|_| BOOTSTRAP_NO_MEMORY)?;
-        // A link that both sides had may end while the owner answers that the right is on it.
-        for _ in 0..8 {
+        // A link that both sides had may end while the owner answers that the right is on it. And one that another thread of this process is just
+        // making may be there for the owner, and not here yet.
+        for attempt in 0..ASKED_MAX {
             if let Some(name) = self.ask(name)? {
                 return Ok(name);
+            }
+            if attempt >= ASKED_AT_ONCE {
+                std::thread::sleep(ASKED_AGAIN);
             }
         }
         Err(BOOTSTRAP_UNKNOWN_SERVICE)
