@@ -14,8 +14,13 @@ use super::{
 /// Sends a message whose bytes lie in `parts`, one behind the other, if it can go at once and carries nothing but bytes, besides the rights in its
 /// header. False: nothing has happened, and the message is to be put into one place and sent by [`mach_msg`](fn@mach_msg).
 ///
-/// The header is in the first part, and its `msgh_size` is that of all parts. On Linux the parts go into the ring of a link as they are; on Darwin
-/// nothing is sent this way.
+/// The header is in the first part, and its `msgh_size` is that of all parts. The parts are the caller's before and after, and the rights in the
+/// header move with the message. On Linux the parts go into the ring of a link as they are; on Darwin nothing is sent this way.
+///
+/// ```
+/// // What is no message stays where it is.
+/// assert!(!machipc::mach::mach_msg_send_parts(&[b"no header", b"and no body"]));
+/// ```
 pub fn mach_msg_send_parts(parts: &[&[u8]]) -> bool {
     imp::send_parts(parts)
 }

@@ -1,5 +1,7 @@
 //! A message that is built and sent.
 
+mod parts;
+
 use core::fmt;
 use core::ops::Range;
 
@@ -13,7 +15,7 @@ use super::{
     Deadline, MachError, MessageBuffer, ReceiveFrom, ReceiveRight, Received, ReplyRight, Row, SendOnceRight,
     SendRight,
     descriptor::{self, Descriptor},
-    plain::{self, Plain},
+    plain::Plain,
     received, restore, sys,
 };
 
@@ -77,8 +79,6 @@ const PREFIX_AT: usize = 224;
 
 /// Bytes in a row that are sent from where they lie. To copy fewer costs less than to keep account of them.
 const LEND_FROM: usize = 16 * 1024;
-/// As many parts are sent by themselves.
-const PARTS_MAX: usize = 8;
 
 /// As many rights as a message may carry everywhere; one more fits on newer systems.
 const ATTACHMENTS_MAX: usize = mach::MACH_MSG_PORTS_MAX as usize - 1;
@@ -292,7 +292,7 @@ impl<'m> Outgoing<'m> {
         let end = if self.out_of_line {
             self.prefix + front(self.traced)
         } else {
-            self.payload_end + self.lent.iter().map(|lent| lent.bytes.len()).sum::<usize>()
+            self.payload_end + self.lent_len()
         };
         self.head_len() + (end - self.prefix).next_multiple_of(4)
     }
@@ -313,70 +313,6 @@ impl<'m> Outgoing<'m> {
     /// Whether the message carries nothing but bytes, in line, besides the rights in its header.
     fn is_plain(&self) -> bool {
         self.attachments.is_empty() && !self.out_of_line && !self.reply_wanted
-    }
-
-    /// Sends a message in line from where its parts lie, if it can go so at once. Otherwise they are copied into the buffer, and it is a message
-    /// like any other.
-    #[cold]
-    fn leaves_in_parts(&mut self) -> bool {
-        let sent = self.is_plain() && self.send_parts();
-        if !sent {
-            self.copy_lent();
-        }
-        sent
-    }
-
-    fn send_parts(&mut self) -> bool {
-        let (size, start) = (self.size(), self.prefix - plain::HEAD);
-        let lent: usize = self.lent.iter().map(|lent| lent.bytes.len()).sum();
-        // The size of a message is a multiple of 4.
-        self.bytes.set_len(start + size - lent);
-        let bytes = self.bytes.as_mut_bytes();
-        bytes[self.payload_end..].fill(0);
-        plain::write_head(&mut bytes[start..], size, self.id, &self.destination, &self.reply);
-        let payload = self.prefix + front(self.traced);
-        let (mut parts, mut count, mut from) = ([&[][..]; PARTS_MAX], 0, start);
-        let mut add = |part| {
-            let place: Option<&mut &[u8]> = parts.get_mut(count);
-            count += 1;
-            place.map(|place| *place = part)
-        };
-        for lent in &self.lent {
-            add(&bytes[from..payload + lent.at]);
-            add(lent.bytes);
-            from = payload + lent.at;
-        }
-        let fit = add(&bytes[from..]).is_some();
-        let sent = fit && sys::send_parts(&parts);
-        if !sent {
-            let Self { destination, reply, .. } = *self;
-            let rights = Rights { destination, reply, attachments: &[], payload: None, names: &[] };
-            restore::unsent(&bytes[start..], &rights);
-        }
-        sent
-    }
-
-    /// Puts what was lent into its place in the buffer.
-    fn copy_lent(&mut self) {
-        let payload = self.prefix + front(self.traced);
-        let mut end = self.payload_end;
-        let mut free = end + self.lent.iter().map(|lent| lent.bytes.len()).sum::<usize>();
-        self.bytes.set_len(free);
-        self.payload_end = free;
-        let bytes = self.bytes.as_mut_bytes();
-        for lent in core::mem::take(&mut self.lent).iter().rev() {
-            let at = payload + lent.at;
-            free -= end - at;
-            bytes.copy_within(at..end, free);
-            free -= lent.bytes.len();
-            bytes[free..free + lent.bytes.len()].copy_from_slice(lent.bytes);
-            end = at;
-        }
-    }
-
-    /// Whether parts of the payload, which is in line, are not in the buffer.
-    fn is_in_parts(&self) -> bool {
-        !self.lent.is_empty() && !self.out_of_line
     }
 
     /// Sends the message and then receives one from `from` into `buffer`, in one call: a request and its reply, or a reply

@@ -51,20 +51,17 @@ impl Turns {
             self.until.store(0, Ordering::Relaxed);
         }
         let untimed = self.untimed.load(Ordering::Relaxed);
-        if untimed > 0 {
-            self.untimed.store(untimed - 1, Ordering::Relaxed);
-            rustix::thread::sched_yield();
-            let found = look();
-            if !found {
+        let began = (untimed == 0).then(|| now(ClockId::Monotonic));
+        rustix::thread::sched_yield();
+        let found = look();
+        match began {
+            Some(began) => self.learn(found, began, now(ClockId::Monotonic)),
+            None if found => self.untimed.store(untimed - 1, Ordering::Relaxed),
+            None => {
                 self.nothing.store(1, Ordering::Relaxed);
                 self.untimed.store(0, Ordering::Relaxed);
             }
-            return found;
         }
-        let began = now(ClockId::Monotonic);
-        rustix::thread::sched_yield();
-        let found = look();
-        self.learn(found, began, now(ClockId::Monotonic));
         found
     }
 

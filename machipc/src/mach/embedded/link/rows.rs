@@ -97,7 +97,7 @@ impl Kernel {
             return Ok(None);
         }
         let Some(link) = self.links.get_mut(id) else { return Ok(None) };
-        if link.partial.is_some() || !link.rx.holds(ROW_HEAD as u32)? {
+        if !link.begins_with(ROW_HEAD)? {
             return Ok(None);
         }
         let most = room.len().min(ROW_MAX).saturating_sub(trailer_size(option));

@@ -122,6 +122,12 @@ impl Link {
         !self.broken && !self.held && self.is_free() && self.tx.room(len).is_ok_and(|room| room >= len)
     }
 
+    /// Whether a frame begins here, of which at least so many bytes have come.
+    #[inline]
+    pub(super) fn begins_with(&mut self, len: usize) -> Result<bool, Breach> {
+        Ok(self.partial.is_none() && self.rx.holds(len as u32)?)
+    }
+
     /// Sends the frame of a simple message, for which there is room. Inlined, so that the head goes from registers into the ring.
     #[inline(always)]
     fn send_simple(&mut self, head: [u32; FRAME_WORDS], loan: Option<[u32; ITEM_WORDS]>, bytes: impl Body) {
@@ -358,7 +364,7 @@ impl Kernel {
         room: &mut Room,
     ) -> Result<Option<usize>, Breach> {
         let Some(link) = self.links.get_mut(id) else { return Ok(None) };
-        if link.partial.is_some() || !link.rx.holds(FRAME_HEAD as u32)? {
+        if !link.begins_with(FRAME_HEAD)? {
             return Ok(None);
         }
         match parse_head(link.rx.peek_array()) {
@@ -376,7 +382,7 @@ impl Kernel {
         room: &mut Room,
     ) -> Result<Option<usize>, Breach> {
         let Some(link) = self.links.get_mut(id) else { return Ok(None) };
-        if link.partial.is_some() || !link.rx.holds(LENT_HEAD as u32)? {
+        if !link.begins_with(LENT_HEAD)? {
             return Ok(None);
         }
         match parse_lent_head(link.rx.peek_array()) {
