@@ -13,7 +13,7 @@ use machipc::Trust;
 use machipc::port::{MessageBuffer, Notification, Outgoing, ReceiveRight, bootstrap};
 
 /// Kinds of frames.
-const MESSAGE: u8 = 1;
+const REQUEST: u8 = link::PLAIN | link::ASKS;
 const OFFER: u8 = 24;
 const ACCEPT: u8 = 25;
 
@@ -104,7 +104,7 @@ impl Peer {
                 let words = behind[..len].chunks_exact(4);
                 return Some(words.map(|word| u32::from_le_bytes(*word.first_chunk().unwrap())).collect());
             }
-            rest = &behind[len..];
+            rest = &rest[link::place(8 + len)..];
         }
         None
     }
@@ -120,7 +120,7 @@ impl Peer {
 
     /// The export id of the right to answer.
     fn await_request(&self) -> u32 {
-        self.await_frame(MESSAGE)[5]
+        self.await_frame(REQUEST)[link::REPLY / 4 - 2]
     }
 
     /// What comes of an answer, and whether the asker has taken a pool. It ends well in any case.

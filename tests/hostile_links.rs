@@ -204,8 +204,8 @@ fn record(directory: &Path) -> Vec<u8> {
     loop {
         let bytes = ring.written(0);
         // The length of a first frame, then that frame.
-        let whole = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len) as usize + 8);
-        if whole.is_some_and(|whole| whole > 8 && bytes.len() >= whole) {
+        let whole = bytes.first_chunk::<4>().map(|len| place(u32::from_le_bytes(*len) as usize + 8));
+        if whole.is_some_and(|whole| bytes.len() >= whole) {
             std::fs::remove_file(path).unwrap();
             // Before the link ends, which it would take for the host's death.
             drop(client);
@@ -322,7 +322,7 @@ impl Enemy {
         let peer = self.peer();
         peer.say(&self.session);
         for _ in 0..=self.random.below(16) {
-            let kind = self.random.below(28) as u8;
+            let kind = self.random.below(42) as u8;
             let mut words = vec![self.random.field(), self.random.field()];
             if matches!(kind, 9 | 10 | 16) {
                 words.extend((0..9).map(|_| self.random.field()));
@@ -429,7 +429,16 @@ impl Enemy {
             };
             let bytes = [&[count], &descriptors[..]].concat();
             let to = if self.random.below(4) == 0 { self.random.below(5) as u8 } else { 0 };
-            peer.ring.write(&message(0, to, reply, &items, count, &bytes));
+            if self.random.below(2) == 0 {
+                let bits = self.random.below(8) as u8;
+                let item =
+                    if bits & LENDS != 0 && self.random.below(8) != 0 { 5 } else { self.random.below(7) };
+                items.resize(item as usize, 7);
+                let reply = if bits & ASKS != 0 { self.random.below(4) } else { self.random.below(8) / 7 };
+                peer.ring.write(&plain(PLAIN | bits, 0, reply, &items, &bytes));
+            } else {
+                peer.ring.write(&message(0, to, reply, &items, count, &bytes));
+            }
         }
         peer.bell();
     }
@@ -651,10 +660,8 @@ impl Enemy {
         peer.say(&frame(5, 0, &[0, u32::MAX]));
         for reply in 0..64 {
             let mut call = self.session.clone();
-            // The frame's head, then the export, the dispositions, id and voucher, then the reply right and its export id.
-            if call.len() > 32 && call[24] == 3 {
-                call[28] = reply;
-            }
+            assert_eq!(call[4], PLAIN | ASKS, "a call of an honest client");
+            call[REPLY] = reply;
             peer.ring.write(&call);
         }
         peer.ring.word(1, TAIL).fetch_add(0, Ordering::Relaxed);
@@ -712,8 +719,7 @@ impl Enemy {
         let peer = self.peer();
         let mut call = self.session.clone();
         for reply in 0..=self.random.below(4) {
-            // The frame's head, then the export, the dispositions, id and voucher, then the reply right and its export id.
-            call[28] = reply as u8;
+            call[REPLY] = reply as u8;
             peer.ring.write(&call);
             // The answer is sent when the host may, if it ever may.
             peer.ring.write(&frame(13, 0, &[reply, self.random.field()]));

@@ -106,7 +106,7 @@ fn numbers(ring: &link::Ring, direction: usize, kind: u8, export: u32) -> Vec<u3
         if bytes.get(at + 4) == Some(&kind) && word(at + 8) == Some(export) {
             numbers.extend(word(at + 12));
         }
-        at += 8 + len as usize;
+        at += link::place(8 + len as usize);
     }
     numbers
 }

@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use endurance_support::*;
-use hostile_support::{Peer, frame, hello, message, receive};
+use hostile_support::{PLAIN, Peer, frame, hello, message, plain, receive};
 use machipc::mach;
-use machipc::port::{MessageBuffer, ReceiveRight, bootstrap};
+use machipc::port::{Deadline, MessageBuffer, ReceiveRight, bootstrap};
 
 /// Mach's usual limit, which `check_in` leaves as it is.
 const LIMIT: u32 = 5;
@@ -270,5 +270,40 @@ fn rights_that_a_move_claims_are_paid_for() {
         // A fourth one it never had.
         peer.say(&frame(3, 0, &[1 << 31, 0]));
         assert!(is_ended(&peer));
+    });
+}
+
+#[test]
+fn a_long_message_arrives_in_whatever_parts_it_is_written() {
+    privately("a_long_message_arrives_in_whatever_parts_it_is_written", || {
+        let port = bootstrap::check_in::<u64>("parts").expect("the name is free");
+        let _watchdog = Watchdog::new("parts");
+        let peer = Peer::connect(&path_of("parts"), 1, "parts");
+        credit(&peer);
+        let words: Vec<u32> = (0..16 * 1024).collect();
+        let bytes = plain(PLAIN, 0, 0, &[], &words);
+        let mut buffer = MessageBuffer::new();
+        let size = |buffer: &mut MessageBuffer, deadline| port.receive(buffer, deadline).map(|it| it.size());
+        for cut in [1, 8, 23, 24, 25, 8192, 40_000, 65_536, bytes.len() - 1] {
+            let (first, second) = bytes.split_at(cut);
+            peer.say(first);
+            let nothing = size(&mut buffer, Deadline::after(Duration::from_millis(5)));
+            assert!(
+                nothing.is_err_and(|error| error.is_timed_out()),
+                "{cut} of {} bytes are there",
+                bytes.len()
+            );
+            peer.say(second);
+            assert_eq!(size(&mut buffer, soon()), Ok(24 + 4 * words.len()));
+        }
+        // While it is looked at.
+        for part in [64, 1000, 8192] {
+            std::thread::scope(|scope| {
+                scope.spawn(|| bytes.chunks(part).for_each(|bytes| peer.say(bytes)));
+                assert_eq!(size(&mut buffer, soon()), Ok(24 + 4 * words.len()));
+            });
+        }
+        peer.say(&junk());
+        assert_eq!(size(&mut buffer, soon()), Ok(24 + 4));
     });
 }

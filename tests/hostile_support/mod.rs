@@ -189,7 +189,7 @@ pub fn receive(socket: &OwnedFd) -> Option<(Vec<u8>, Option<OwnedFd>)> {
 }
 
 /// The link protocol's version.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// A hello: its kind, version, the peer's name for itself, and the name that is looked up.
 pub fn hello(nonce: u64, name: &str) -> Vec<u8> {
@@ -213,13 +213,33 @@ pub fn welcome() -> Vec<u8> {
     packet
 }
 
-/// A frame: length, kind and number of descriptors, then the words of its body.
+/// Bytes of the ring that a frame of so many takes: whole cache lines.
+pub fn place(len: usize) -> usize {
+    len.next_multiple_of(64)
+}
+
+/// A frame in its place: length, kind and number of descriptors, then the words of its body.
 pub fn frame(kind: u8, fds: u16, words: &[u32]) -> Vec<u8> {
     let mut bytes = (4 * words.len() as u32).to_le_bytes().to_vec();
     bytes.extend_from_slice(&[kind, 0]);
     bytes.extend_from_slice(&fds.to_le_bytes());
     words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+    bytes.resize(place(bytes.len()), 0);
     bytes
+}
+
+/// The kind of a message frame with a short head; together with the bits below it.
+pub const PLAIN: u8 = 32;
+/// In that kind: it has a send-once right for the answer.
+pub const ASKS: u8 = 2;
+/// In that kind: it has an item.
+pub const LENDS: u8 = 4;
+/// Where the export of that right is told in the frame.
+pub const REPLY: usize = 20;
+
+/// A message frame with a short head.
+pub fn plain(kind: u8, export: u32, reply: u32, item: &[u32], bytes: &[u32]) -> Vec<u8> {
+    frame(kind, 0, &[&[export, 77, 0, reply], item, bytes].concat())
 }
 
 /// A message frame.

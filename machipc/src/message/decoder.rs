@@ -30,6 +30,8 @@ pub struct Decoder<'de> {
     /// An extension was skipped, unread: it may have held the attachments that are not asked for.
     skipped: bool,
     reply_taken: bool,
+    /// With it what is zero at first is written as two halves of 16 bytes, and not a third time across both, which `depth` would be read from.
+    _whole: [u8; 6],
     /// How much memory was set aside for elements before they were read, in bytes.
     promised: usize,
     attachments: Option<&'de dyn AttachmentSource>,
@@ -48,6 +50,7 @@ impl<'de> Decoder<'de> {
             next_attachment: 0,
             skipped: false,
             reply_taken: false,
+            _whole: [0; 6],
             promised: 0,
             attachments,
         }

@@ -26,8 +26,8 @@ use super::bias::BiasedMutex;
 use super::copyout::{trailer_size, write_trailer};
 use super::kernel::Kernel;
 use super::link::rows::{ROW_MAX, TAKEN_MAX, is_writable, write_header};
-use super::link::simple::Short;
-use super::link::{CAPACITY, Consumer, Producer, Watch, create_within};
+use super::link::simple::{Short, halves};
+use super::link::{CAPACITY, Consumer, Producer, Watch, create_within, place_of};
 use super::memory;
 use super::message::{Carried, Message, Right, Sender};
 use super::port::{Home, PortId};
@@ -129,11 +129,12 @@ enum Pushed {
 impl Sending {
     #[inline(always)]
     fn push(&mut self, id: i32, voucher: u32, bytes: &[u8]) -> bool {
-        let len = (HEAD + bytes.len()) as u32;
+        let len = place_of(HEAD + bytes.len()) as u32;
         // The ring is this process's own and never corrupt.
         if self.ring.room(len).is_ok_and(|room| room >= len) {
             let head: [u8; HEAD] = zerocopy::transmute!([bytes.len() as u32, id as u32, voucher, 0]);
             self.ring.write_two(head, bytes);
+            self.ring.end_frame();
             self.sent = self.sent.wrapping_add(1);
             return true;
         }
@@ -274,7 +275,7 @@ impl Kernel {
             && port.blocked_senders.is_empty()
             && !port.tells
             && !self.has_readiness();
-        let bytes: usize = port.queue.iter().map(|message| HEAD + message.bytes.len()).sum();
+        let bytes: usize = port.queue.iter().map(|message| place_of(HEAD + message.bytes.len())).sum();
         let fits = bytes <= CAPACITY as usize / 2 && port.queue.iter().all(simple);
         if !watched || !fits || self.links.poller.is_none() || self.lanes.open.len() == OPEN_MAX {
             return;
@@ -327,6 +328,7 @@ impl Kernel {
                 let mut bytes = recycle::take();
                 bytes.resize(len as usize, 0);
                 ring.read(&mut bytes);
+                ring.end_frame();
                 let message = Message {
                     destination: self.copy_send(port),
                     reply: Carried::Null,
@@ -384,8 +386,7 @@ impl Kernel {
             if last + room_for_trailer > most || !(alone || is_writable(room, last)) {
                 break;
             }
-            open.ring.skip(HEAD as u32);
-            open.ring.read_into(room, at + MESSAGE_HEADER, len as usize);
+            open.ring.take_frame(HEAD, room, at + MESSAGE_HEADER, len as usize);
             open.ring.prefetch_ahead(AHEAD, HEAD as u32 + len);
             write_header(room, at, (last - at) as u32, name, voucher, id as i32);
             (at, end, count) = (last.next_multiple_of(ROW_ALIGN as usize), last, count + 1);
@@ -422,8 +423,9 @@ fn new_lane() -> Option<(Arc<Lane>, Consumer)> {
 }
 
 fn read_head(ring: &Consumer) -> [u32; HEAD / 4] {
-    let head: [u8; HEAD] = ring.peek_array();
-    zerocopy::transmute!(head)
+    let [front, rest] = ring.peek_words();
+    let ([len, id], [voucher, zero]) = (halves(front), halves(rest));
+    [len, id, voucher, zero]
 }
 
 #[cfg(all(test, not(loom)))]

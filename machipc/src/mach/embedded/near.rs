@@ -1,5 +1,8 @@
 //! What a processor can be told of memory that is soon needed. Hints: they read and change nothing, and an address that is not mapped does no harm.
 
+/// Bytes of a cache line.
+pub(super) const LINE: usize = 64;
+
 /// Has the cache line at an address, which is read soon, brought near.
 #[inline]
 pub(super) fn bring_near(address: *const u8) {

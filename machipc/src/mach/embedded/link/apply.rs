@@ -10,13 +10,15 @@ use super::super::port::Home;
 use super::super::recycle;
 use super::frame::{
     ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS, LOST, MESSAGE, MOVE,
-    PIECE, ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE, TO_ONCE, TO_SEND, WireRight,
+    PIECE, PLAIN_ASKS, PLAIN_KINDS, PLAIN_LENDS, PLAIN_TO_ONCE, ROW, Reader, TO_MOVED_ONCE, TO_MOVED_QUEUE,
+    TO_ONCE, TO_SEND, WireRight,
 };
+use super::lending::ITEM_WORDS;
 use super::{Breach, Export, FD_COST, Frame, HELD_MAX, Halt, ITEM_COST, NO_IDENTITY, Parted, RIGHTS_MAX};
 use crate::mach::{
     MACH_MSG_OOL_DESCRIPTOR, MACH_MSG_OOL_VOLATILE_DESCRIPTOR, MACH_MSG_PORTS_MAX, MACH_MSG_SEND_MAX,
-    MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED, MACH_NOTIFY_PORT_DESTROYED,
-    MACH_NOTIFY_SEND_ONCE, MACH_NOTIFY_SEND_POSSIBLE,
+    MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_NOTIFY_DEAD_NAME, MACH_NOTIFY_NO_SENDERS, MACH_NOTIFY_PORT_DELETED,
+    MACH_NOTIFY_PORT_DESTROYED, MACH_NOTIFY_SEND_ONCE, MACH_NOTIFY_SEND_POSSIBLE,
 };
 
 /// The descriptors of a frame, taken in order.
@@ -52,8 +54,8 @@ impl Kernel {
         fds: Vec<Option<OwnedFd>>,
     ) -> Result<(), Breach> {
         let mut fds = Fds { left: fds.into_iter(), lost: false };
-        if kind == MESSAGE {
-            self.apply_message(id, &body, &mut fds)?;
+        if kind == MESSAGE || PLAIN_KINDS.contains(&kind) {
+            self.apply_message(id, kind, &body, &mut fds)?;
         } else if kind == ROW {
             self.apply_row(id, &body)?;
             if let Some(link) = self.links.get_mut(id) {
@@ -269,9 +271,11 @@ impl Kernel {
         Ok(())
     }
 
-    fn apply_message(&mut self, id: u32, body: &[u8], fds: &mut Fds) -> Result<(), Breach> {
+    fn apply_message(&mut self, id: u32, kind: u8, body: &[u8], fds: &mut Fds) -> Result<(), Breach> {
         let mut reader = Reader::new(body);
-        let head = Head::read(&mut reader).ok_or(Breach)?;
+        let head =
+            if kind == MESSAGE { Head::read(&mut reader) } else { Head::read_plain(kind, &mut reader) };
+        let head = head.ok_or(Breach)?;
         let item_bytes = reader.take(head.items_len as usize).ok_or(Breach)?;
         let bytes = reader.rest();
         let len = bytes.len().max(head.beside as usize);
@@ -505,7 +509,7 @@ impl Kernel {
     }
 }
 
-/// The fixed part of a message frame.
+/// The fixed part of a message's frame.
 struct Head {
     export: u32,
     to: u8,
@@ -539,5 +543,29 @@ impl Head {
             beside: reader.word()?,
         };
         Some(head)
+    }
+
+    /// Reads the shorter head of a plain message.
+    fn read_plain(kind: u8, reader: &mut Reader<'_>) -> Option<Self> {
+        let has = |bit| kind & bit != 0;
+        let (export, id, voucher, reply) = (reader.word()?, reader.word()?, reader.word()?, reader.word()?);
+        let (reply, reply_disposition) = match (has(PLAIN_ASKS), reply) {
+            (true, export) => (WireRight::MineOnce { export }, MACH_MSG_TYPE_MOVE_SEND_ONCE as u8),
+            (false, 0) => (WireRight::Null, 0),
+            _ => return None,
+        };
+        Some(Self {
+            export,
+            to: if has(PLAIN_TO_ONCE) { TO_ONCE } else { TO_SEND },
+            reply_disposition,
+            complex: u8::from(has(PLAIN_LENDS)),
+            kernel: 0,
+            id: id as i32,
+            voucher,
+            reply,
+            items_len: if has(PLAIN_LENDS) { 4 * ITEM_WORDS as u32 } else { 0 },
+            item_count: u32::from(has(PLAIN_LENDS)),
+            beside: 0,
+        })
     }
 }

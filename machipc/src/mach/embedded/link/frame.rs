@@ -1,7 +1,7 @@
 //! What goes over a link, as bytes. Everything a peer wrote is checked here or where it is applied; a breach ends the link.
 
 use super::identity::{Identity, NO_IDENTITY};
-use crate::mach::MACH_MSG_SEND_MAX;
+use crate::mach::{MACH_MSG_SEND_MAX, mach_msg_header_t};
 
 /// Length, kind and descriptor count.
 pub(super) const HEAD: usize = 8;
@@ -14,6 +14,10 @@ pub(super) const MEMORY_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes of a message frame before its items.
 pub(super) const MESSAGE_HEAD: usize = 40;
+
+/// The same of a plain message's. With [`HEAD`] it is as long as a message's header, so that the rest lies in the ring as it does in the buffers of
+/// sender and receiver, as far as cache lines are concerned.
+pub(super) const PLAIN_HEAD: usize = size_of::<mach_msg_header_t>() - HEAD;
 
 pub(super) const MESSAGE: u8 = 1;
 pub(super) const RELEASE: u8 = 2;
@@ -41,6 +45,16 @@ pub(super) const TAKEN: u8 = 23;
 pub(super) const OFFER: u8 = 24;
 pub(super) const ACCEPT: u8 = 25;
 pub(super) const IMPORTED: u8 = 26;
+/// A message that is simple, or carries nothing else but one loan, has a shorter head, whose kind is this and some of the bits below it.
+pub(super) const PLAIN: u8 = 32;
+pub(super) const PLAIN_KINDS: core::ops::RangeInclusive<u8> =
+    PLAIN..=PLAIN | PLAIN_TO_ONCE | PLAIN_ASKS | PLAIN_LENDS;
+/// It goes to a send-once right.
+pub(super) const PLAIN_TO_ONCE: u8 = 1;
+/// It has a send-once right for the answer.
+pub(super) const PLAIN_ASKS: u8 = 2;
+/// It has an item, which is a loan.
+pub(super) const PLAIN_LENDS: u8 = 4;
 
 /// Export ids from here on are chosen by the holder: the former owner of a port that has moved.
 pub(super) const ASSIGNED: u32 = 1 << 31;

@@ -16,7 +16,7 @@ const ELSEWHERE: u8 = b'E';
 pub(super) const WELCOME: u8 = b'W';
 
 /// Protocol and version: both sides must say the same.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Behind the kind of a hello: the peer does not wait. Behind that of a welcome: the name is declared.
 const FLAG: u8 = 1;

@@ -23,9 +23,6 @@ const SIZE: usize = CONTROL + 2 * Mapping::CAPACITY as usize;
 /// The seals of a link's memory: its size is final. It stays writable.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
 /// Bytes between the control words of the two directions.
 const DIRECTION: usize = 512;
 
@@ -167,15 +164,23 @@ impl Shared for Mapping {
     }
 
     #[inline]
+    fn words<const N: usize>(&self, direction: usize, position: u32) -> [u64; N] {
+        let from = self.data(direction, position, 8 * N).cast::<u64>();
+        // SAFETY: as in `copy_out`. Volatile, so that the words are not copied to where they are then read in other widths, which has to wait until
+        // they have left the processor's buffer of stores.
+        core::array::from_fn(|index| unsafe { from.wrapping_add(index).read_volatile() })
+    }
+
+    #[inline]
     fn prefetch(&self, direction: usize, position: u32, len: u32) {
-        for line in (0..len).step_by(LINE) {
+        for line in (0..len).step_by(near::LINE) {
             near::bring_near(self.data(direction, position.wrapping_add(line), 1));
         }
     }
 
     #[inline]
     fn claim(&self, direction: usize, position: u32, len: u32) {
-        for line in (0..len).step_by(LINE) {
+        for line in (0..len).step_by(near::LINE) {
             near::claim(self.data(direction, position.wrapping_add(line), 1));
         }
     }

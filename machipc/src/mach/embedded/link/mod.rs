@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 pub(super) use export::{Export, Halt};
 pub(super) use frame::Frame;
 pub(super) use identity::{Identity, Mark, NO_IDENTITY, Owner};
-pub(super) use ring::{CAPACITY, Consumer, PARKED, Producer, RoomWatch, Watch, create_within};
+pub(super) use ring::{CAPACITY, Consumer, PARKED, Producer, RoomWatch, Watch, create_within, place_of};
 pub(super) use table::Links;
 pub(super) use transmit::introduction_pair;
 
@@ -97,15 +97,15 @@ struct Incoming {
     introduced: Vec<(OwnedFd, Introduced)>,
 }
 
-/// A frame that did not fit into the ring yet.
+/// A frame that did not fit into the ring yet, with the rest of its place.
 struct Waiting {
     bytes: Vec<u8>,
     at: usize,
     fds: Vec<OwnedFd>,
 }
 
-/// A frame of which a part has arrived. Whatever there is of it has been taken out of the ring, so that a peer that stops in the middle
-/// leaves nothing there which would look like input for ever.
+/// A frame of which a part has arrived, with the rest of its place. Whatever there is of it has been taken out of the ring, so that a peer that
+/// stops in the middle leaves nothing there which would look like input for ever.
 struct Partial {
     head: [u8; HEAD],
     /// How much of the head has come.
@@ -220,13 +220,18 @@ impl Link {
 
     /// Sends a frame, or keeps it until there is room. The order of frames is the order of calls.
     fn send(&mut self, head: &[u8], tail: &[u8], fds: Vec<OwnedFd>) -> Result<(), Breach> {
-        let len = (head.len() + tail.len()) as u32;
+        let place = place_of(head.len() + tail.len());
         if self.broken {
             return Err(Breach);
         }
-        if self.waiting.is_empty() && !self.held && self.tx.room(len)? >= len && self.send_fds(&fds)? {
+        if self.waiting.is_empty()
+            && !self.held
+            && self.tx.room(place as u32)? >= place as u32
+            && self.send_fds(&fds)?
+        {
             self.tx.write(head);
             self.tx.write(tail);
+            self.tx.end_frame();
             if !fds.is_empty() {
                 self.fds_sent.push_back(self.tx.position());
             }
@@ -235,9 +240,10 @@ impl Link {
             }
             return Ok(());
         }
-        let mut bytes = Vec::with_capacity(head.len() + tail.len());
+        let mut bytes = Vec::with_capacity(place);
         bytes.extend_from_slice(head);
         bytes.extend_from_slice(tail);
+        bytes.resize(place, 0);
         self.waiting_bytes += bytes.len();
         self.waiting_fds += fds.len();
         if self.waiting_bytes > 2 * WAITING_BYTES_MAX || self.waiting_fds > 2 * WAITING_FDS_MAX {

@@ -14,7 +14,7 @@ use super::super::kernel::Kernel;
 use super::super::port::Home;
 use super::frame::{Frame, HEAD, IDENTITY, THIRD};
 use super::identity::split;
-use super::{Identity, Links, Partial, frame};
+use super::{Identity, Links, Partial, frame, place_of};
 
 /// How long all links together wait for one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -55,7 +55,8 @@ impl Kernel {
             return false;
         };
         let Some(link) = self.links.get_mut(id) else { return false };
-        let head = frame::head(body.len(), kind, 0);
+        let (head, place) = (frame::head(body.len(), kind, 0), place_of(HEAD + body.len()));
+        body.resize(place - HEAD, 0);
         link.partial = Some(Partial { head, headed: HEAD, body: core::mem::take(body) });
         link.pause = Some(Pause { since: now, awaited });
         // What stands behind the frame would keep whoever watches from sleeping.

@@ -20,19 +20,18 @@ use super::super::draft::{Descriptor, Draft};
 use super::super::kernel::{Doomed, Kernel};
 use super::super::memory::Region;
 use super::super::message::{Charge, Item, Sender};
+use super::super::near::LINE;
 use super::super::port::{Home, PortId};
 use super::super::space::Object;
 use super::frame::{self, HEAD, MESSAGE_HEAD, PIECE};
 use super::ring::RoomWatch;
-use super::{Breach, Frame, Link};
+use super::{Breach, Frame, Link, place_of};
 use crate::mach::mach_msg_return_t;
 
 /// Memory of fewer bytes goes as it went before.
 pub(in super::super) const LEAST: usize = 32 * 1024;
 /// Bytes of a piece, at most: a few of them fill the ring, so that both sides are at work.
 const PIECE_MAX: usize = 32 * 1024;
-/// What the place of a piece's bytes in the ring is told modulo.
-const LINE: usize = 64;
 /// Bytes that one lock is held for.
 const AT_ONCE: usize = 4 * PIECE_MAX;
 /// Bytes that are on their way to a peer or have not been received there.
@@ -187,7 +186,7 @@ impl Kernel {
             if written >= AT_ONCE {
                 return Progress::More;
             }
-            let needed = (HEAD + LINE + piece.len()) as u32;
+            let needed = place_of(HEAD + LINE + piece.len()) as u32;
             match link.full_for(needed) {
                 Ok(None) => {}
                 Ok(Some(full)) => return full,
@@ -203,6 +202,7 @@ impl Kernel {
             head[HEAD] = padding as u8;
             link.tx.write(&head[..HEAD + padding]);
             link.tx.write(piece);
+            link.tx.end_frame();
             if link.tx.publish() {
                 link.ring_bell();
             }
@@ -220,7 +220,7 @@ impl Kernel {
     ) -> Result<Progress, mach_msg_return_t> {
         let Some(link) = self.still_open(way) else { return Ok(self.give_up(way)) };
         let needed = HEAD + MESSAGE_HEAD + FINAL_ROOM + draft.as_ref().map_or(0, |draft| draft.bytes.len());
-        match link.full_for(needed as u32) {
+        match link.full_for(place_of(needed) as u32) {
             Ok(None) => {}
             Ok(Some(full)) => return Ok(full),
             Err(Breach) => {
@@ -254,7 +254,7 @@ impl Kernel {
     pub(in super::super) fn can_go_on(&mut self, way: Way) -> bool {
         let waits = self
             .still_open(way)
-            .is_some_and(|link| link.has_room((HEAD + LINE + PIECE_MAX) as u32) == Ok(false));
+            .is_some_and(|link| link.has_room(place_of(HEAD + LINE + PIECE_MAX) as u32) == Ok(false));
         if waits {
             self.watch_for_room();
         }
@@ -378,21 +378,26 @@ impl Link {
 
     /// Takes the next frame, if it is a piece and all of it is there, straight into the memory that it is for.
     pub(super) fn take_piece(&mut self) -> Result<bool, Breach> {
-        if self.pieces.coming.is_none() || self.partial.is_some() || !self.rx.holds(HEAD as u32)? {
+        if self.pieces.coming.is_none() || self.partial.is_some() || !self.rx.holds(2 * HEAD as u32)? {
             return Ok(false);
         }
-        let (len, kind, fds) = frame::parse_head(self.rx.peek_array());
-        if kind != PIECE || fds != 0 || len > LINE + PIECE_MAX || !self.rx.holds((HEAD + len) as u32)? {
+        let [head, first] = self.rx.peek_words();
+        let (len, kind, fds) = frame::parse_head(head.to_le_bytes());
+        if kind != PIECE
+            || fds != 0
+            || len > LINE + PIECE_MAX
+            || !self.rx.holds(place_of(HEAD + len) as u32)?
+        {
             return Ok(false);
         }
-        let [.., first] = self.rx.peek_array::<{ HEAD + 1 }>();
-        let padding = padding_of(first, len)?;
+        let padding = padding_of(first as u8, len)?;
         self.rx.skip((HEAD + padding) as u32);
         let len = len - padding;
         match self.pieces.place(len)? {
             Some(place) => self.rx.read(place),
             None => self.rx.skip(len as u32),
         }
+        self.rx.end_frame();
         if self.rx.advance_rarely() {
             self.ring_bell();
         }

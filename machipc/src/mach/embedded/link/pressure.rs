@@ -10,16 +10,16 @@ use super::super::kernel::Kernel;
 use super::super::message::{Item, Message};
 use super::super::port::{Home, PortId};
 use super::super::wait::{Outcome, WaiterId};
-use super::Link;
 use super::frame::{HEAD, MESSAGE_HEAD};
 use super::ring::CAPACITY;
 use super::transmit::{IN_RING_MAX, INLINE_MEMORY};
+use super::{Link, place_of};
 
 /// Packets with descriptors that may lie in a socket, which has room for four times as many.
 const PACKETS_SENT_MAX: usize = 64;
 
 /// At least what an item or right takes in a frame, with the frame that tells of a port's identity.
-const ITEM_ROOM: usize = 64;
+const ITEM_ROOM: usize = 96;
 
 impl Link {
     /// Whether nothing waits for room that comes first.
@@ -153,5 +153,5 @@ fn room_for(message: &Message) -> u32 {
     let head = HEAD + MESSAGE_HEAD + ITEM_ROOM;
     let all = head + items + message.bytes.len();
     // What is more goes beside the ring.
-    (if all > IN_RING_MAX { head + items.min(IN_RING_MAX) } else { all }) as u32
+    place_of(if all > IN_RING_MAX { head + items.min(IN_RING_MAX) } else { all }) as u32
 }

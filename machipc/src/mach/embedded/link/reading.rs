@@ -3,7 +3,7 @@
 use super::super::recycle;
 use super::super::services::is_trusted;
 use super::frame::{self, FRAME_MAX, HEAD};
-use super::{Arrived, Breach, FDS_WAITING_MAX, Link, PACKETS_AT_ONCE, Partial, handshake, socket};
+use super::{Arrived, Breach, FDS_WAITING_MAX, Link, PACKETS_AT_ONCE, Partial, handshake, place_of, socket};
 
 impl Link {
     /// Reads what the socket has: bells are forgotten, descriptors kept for their frames. `Ok(false)`: the peer has hung up.
@@ -86,15 +86,18 @@ impl Link {
         if kind == frame::ROW && partial.body.is_empty() {
             recycle::give(core::mem::replace(&mut partial.body, core::mem::take(&mut self.row)));
         }
+        // With the rest of the frame's place.
+        let all = place_of(HEAD + len) - HEAD;
         let have = partial.body.len();
-        let count = (len - have).min(available - count);
+        let count = (all - have).min(available - count);
         // Memory is taken as bytes arrive, not as the peer announces them.
         partial.body.resize(have + count, 0);
         self.rx.read(&mut partial.body[have..]);
-        if partial.body.len() < len {
+        if partial.body.len() < all {
             self.partial = Some(partial);
             return Ok(None);
         }
+        partial.body.truncate(len);
         if self.fds.len() < fds {
             // They were sent before the frame, so they are in the socket.
             self.read_socket()?;

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering, compiler_fence};
 use rustix::thread::futex;
 
 use super::super::barrier;
+use super::super::near::LINE;
 use super::super::room::Room;
 use super::mapping::{self, Mapping};
 
@@ -32,10 +33,23 @@ pub(in super::super) const CAPACITY: u32 = Mapping::CAPACITY;
 const PUBLISHED_PER_PROCESSOR: u32 = 64;
 
 /// Most bytes that are claimed, or brought near, ahead: as many cache lines as a processor waits for at a time.
-const CLAIMED_MAX: u32 = 16 * 64;
+const CLAIMED_MAX: u32 = 16 * LINE as u32;
 
 /// So many bytes ahead are brought near: a small message.
-pub(in super::super) const PREFETCHED: u32 = 192;
+pub(in super::super) const PREFETCHED: u32 = 2 * LINE as u32;
+
+/// Bytes of a ring that a frame of `len` bytes takes: whole cache lines. So a reader that takes one frame leaves those alone in which the writer goes
+/// on with the next.
+#[inline]
+pub(in super::super) const fn place_of(len: usize) -> usize {
+    len.next_multiple_of(LINE)
+}
+
+/// Where the cache line after a position begins, or at it.
+#[inline]
+const fn next_line(position: u32) -> u32 {
+    position.wrapping_add(LINE as u32 - 1) & !(LINE as u32 - 1)
+}
 
 /// What the two sides of a link share, as a handle that keeps it. Direction 0 is written by the side that made the memory.
 pub(in super::super) trait Shared: Clone {
@@ -52,6 +66,9 @@ pub(in super::super) trait Shared: Clone {
 
     /// Copies bytes out of a ring, within the same bounds. The writer does not write there, unless it breaks the protocol.
     fn copy_out(&self, direction: usize, position: u32, bytes: &mut [u8]);
+
+    /// [`copy_out`](Self::copy_out) of words, into registers. `position` is a multiple of 8.
+    fn words<const N: usize>(&self, direction: usize, position: u32) -> [u64; N];
 
     /// [`copy_out`](Self::copy_out) into a receiver's buffer.
     fn copy_into(&self, direction: usize, position: u32, room: &mut Room, at: usize, len: usize);
@@ -229,7 +246,7 @@ impl<M: Shared> Producer<M> {
     #[inline(always)]
     pub(in super::super) fn write_two<const N: usize>(&mut self, first: [u8; N], second: &[u8]) {
         let at = self.tail % M::CAPACITY;
-        self.claim_behind((N + second.len()) as u32);
+        self.claim_behind(place_of(N + second.len()) as u32);
         if at as usize + N + second.len() > M::CAPACITY as usize {
             return self.write_around(first, second);
         }
@@ -243,6 +260,12 @@ impl<M: Shared> Producer<M> {
     fn write_around<const N: usize>(&mut self, first: [u8; N], second: &[u8]) {
         self.write(&first);
         self.write(second);
+    }
+
+    /// Ends a frame: the next one begins on a cache line of its own. There is room for the frame's whole [place](place_of).
+    #[inline]
+    pub(in super::super) fn end_frame(&mut self) {
+        self.tail = next_line(self.tail);
     }
 
     /// Makes everything written visible. Wakes a reader that sleeps on its word; returns whether it sleeps otherwise and wants a bell.
@@ -380,40 +403,46 @@ impl<M: Shared> Consumer<M> {
 
     /// Copies out as many bytes as `bytes` is long; they are available.
     pub(in super::super) fn read(&mut self, bytes: &mut [u8]) {
-        self.peek(bytes);
-        self.skip(bytes.len() as u32);
-    }
-
-    /// [`read`](Self::read) of `len` bytes into a receiver's buffer.
-    #[inline]
-    pub(in super::super) fn read_into(&mut self, room: &mut Room, at: usize, len: usize) {
-        let first = self.before_end(len);
-        self.memory.copy_into(self.direction, self.head, room, at, first);
-        if first < len {
-            let next = self.head.wrapping_add(first as u32);
-            self.memory.copy_into(self.direction, next, room, at + first, len - first);
-        }
-        self.skip(len as u32);
-    }
-
-    /// Copies bytes out without taking them. What is there later may be something else.
-    pub(super) fn peek(&self, bytes: &mut [u8]) {
         let (first, second) = bytes.split_at_mut(self.before_end(bytes.len()));
         self.memory.copy_out(self.direction, self.head, first);
         if !second.is_empty() {
             self.memory.copy_out(self.direction, self.head.wrapping_add(first.len() as u32), second);
         }
+        self.skip(bytes.len() as u32);
     }
 
-    /// [`peek`](Self::peek) of a known size, which takes a few instructions.
-    pub(in super::super) fn peek_array<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        if self.before_end(N) == N {
-            self.memory.copy_out(self.direction, self.head, &mut bytes);
-        } else {
-            self.peek(&mut bytes);
+    /// Takes a frame, the whole [place](place_of) of which is there: the `len` bytes behind its first `front` go into a receiver's buffer.
+    #[inline]
+    pub(in super::super) fn take_frame(&mut self, front: usize, room: &mut Room, at: usize, len: usize) {
+        self.copy_ahead(front, room, at, len);
+        self.head = self.head.wrapping_add((front + len) as u32);
+        self.end_frame();
+    }
+
+    /// Copies `len` bytes that are there, behind the next `front`, into a receiver's buffer. They are not taken.
+    #[inline]
+    fn copy_ahead(&self, front: usize, room: &mut Room, at: usize, len: usize) {
+        let from = self.head.wrapping_add(front as u32);
+        let first = len.min((M::CAPACITY - from % M::CAPACITY) as usize);
+        self.memory.copy_into(self.direction, from, room, at, first);
+        if first < len {
+            let next = from.wrapping_add(first as u32);
+            self.memory.copy_into(self.direction, next, room, at + first, len - first);
         }
-        bytes
+    }
+
+    /// Goes past what is left of the place of a frame that was read.
+    pub(in super::super) fn end_frame(&mut self) {
+        self.head = next_line(self.head);
+        self.seen.store(self.head, Ordering::Relaxed);
+    }
+
+    /// The first words of a frame, which all lie on its first cache line.
+    #[inline]
+    pub(in super::super) fn peek_words<const N: usize>(&self) -> [u64; N] {
+        const { assert!(8 * N <= LINE) };
+        debug_assert!(self.head.is_multiple_of(LINE as u32));
+        self.memory.words(self.direction, self.head)
     }
 
     /// Takes bytes that were looked at.

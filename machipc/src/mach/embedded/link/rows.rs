@@ -10,13 +10,14 @@ use super::super::copyout::{trailer_size, write_trailer};
 use super::super::kernel::Kernel;
 use super::super::memory;
 use super::super::message::{Carried, Charge, Message, Sender};
+use super::super::near::LINE;
 use super::super::port::{Home, Port, PortId};
 use super::super::recycle;
 use super::super::room::Room;
 use super::super::space::Object;
 use super::frame::{ASSIGNED, HEAD, MESSAGE_HEAD, ROW, Reader, TO_SEND};
-use super::simple::{Kind, parse_head};
-use super::{Breach, Export, HELD_MAX, Halt, ITEM_COST, Link};
+use super::simple::{FRAME_HEAD, Kind, halves, parse_head};
+use super::{Breach, Export, HELD_MAX, Halt, ITEM_COST, Link, place_of};
 use crate::mach::{
     MACH_MSG_TYPE_MOVE_SEND, MACH_MSGH_BITS, MACH_PORT_NULL, ROW_ALIGN, mach_msg_header_t, mach_msg_option_t,
     mach_port_name_t,
@@ -30,8 +31,6 @@ pub(in super::super) const TAKEN_MAX: u32 = 64;
 const HEADER: usize = size_of::<mach_msg_header_t>();
 /// Bytes of a row's frame before its messages.
 const ROW_HEAD: usize = HEAD + 8;
-/// Bytes of a simple message's frame before its own, without its header.
-const MESSAGE_FRAME: usize = HEAD + MESSAGE_HEAD;
 
 impl Kernel {
     /// Sends as many messages of a row as can go at once. Returns how many bytes they take; 0: nothing has happened.
@@ -39,8 +38,9 @@ impl Kernel {
         let Some(first) = header_at(row, 0) else { return 0 };
         let Some((port, link)) = self.open_way(first.msgh_remote_port) else { return 0 };
         let Home::Link { export, .. } = port.home else { return 0 };
-        let room = match link.tx.room((ROW_HEAD + ROW_MAX.min(row.len())) as u32) {
-            Ok(room) => (room as usize).saturating_sub(ROW_HEAD).min(ROW_MAX),
+        let wanted = place_of(ROW_HEAD + ROW_MAX.min(row.len()));
+        let room = match link.tx.room(wanted as u32) {
+            Ok(room) => wanted.min(room as usize / LINE * LINE).saturating_sub(ROW_HEAD).min(ROW_MAX),
             Err(_) => return 0,
         };
         let (mut end, mut count) = (0, 0);
@@ -57,6 +57,7 @@ impl Kernel {
             let words = [(ROW_HEAD - HEAD + end) as u32, u32::from(ROW), export, count];
             let head: [u8; ROW_HEAD] = zerocopy::transmute!(words);
             link.tx.write_two(head, &row[..end]);
+            link.tx.end_frame();
             if link.tx.publish() {
                 link.ring_bell();
             }
@@ -102,10 +103,10 @@ impl Kernel {
         }
         let most = room.len().min(ROW_MAX).saturating_sub(trailer_size(option));
         let name = state.name.unwrap_or(MACH_PORT_NULL);
-        let head: [u8; ROW_HEAD] = link.rx.peek_array();
-        let [_, kind, export, _] = zerocopy::transmute!(head);
+        let [front, rest] = link.rx.peek_words();
+        let ([len, kind], [export, count]) = (halves(front), halves(rest));
         let taken = if kind == u32::from(ROW) {
-            link.take_row_frame(zerocopy::transmute!(head), port, name, most, room)?
+            link.take_row_frame([len, export, count], port, name, most, room)?
         } else {
             link.take_message_frames(export, port, name, most, room)?
         };
@@ -218,7 +219,7 @@ impl Link {
     /// Takes the frame with this head, all of it. Returns where its last message ends, and how many there are.
     fn take_row_frame(
         &mut self,
-        [len, _, export, count]: [u32; 4],
+        [len, export, count]: [u32; 3],
         port: PortId,
         name: mach_port_name_t,
         most: usize,
@@ -226,11 +227,10 @@ impl Link {
     ) -> Result<Option<(usize, u32)>, Breach> {
         let len = (len as usize).checked_sub(ROW_HEAD - HEAD).ok_or(Breach)?;
         let fits = count > 0 && len <= most && is_writable(room, len);
-        if !fits || !self.grants(export, port, count) || !self.rx.holds((ROW_HEAD + len) as u32)? {
+        if !fits || !self.grants(export, port, count) || !self.rx.holds(place_of(ROW_HEAD + len) as u32)? {
             return Ok(None);
         }
-        self.rx.skip(ROW_HEAD as u32);
-        self.rx.read_into(room, 0, len);
+        self.rx.take_frame(ROW_HEAD, room, 0, len);
         // From here on the peer cannot change it.
         let (mut at, mut end, mut left) = (0, 0, count);
         while at < len {
@@ -255,12 +255,12 @@ impl Link {
         room: &mut Room,
     ) -> Result<Option<(usize, u32)>, Breach> {
         let (mut at, mut end, mut count) = (0, 0, 0);
-        if !self.rx.holds(MESSAGE_FRAME as u32)? {
+        if !self.rx.holds(FRAME_HEAD as u32)? {
             return Ok(None);
         }
         // What has come by now, and not what comes meanwhile: a look at the writer's cache line for each message would hold both sides up.
-        while count < TAKEN_MAX && self.rx.known() >= MESSAGE_FRAME as u32 {
-            let head = self.rx.peek_array();
+        while count < TAKEN_MAX && self.rx.known() >= FRAME_HEAD as u32 {
+            let head = self.rx.peek_words();
             let Some(head) = parse_head(head) else { break };
             let last = at + HEADER + head.len;
             if head.to != TO_SEND
@@ -269,12 +269,11 @@ impl Link {
                 || last > most
                 || !is_writable(room, last)
                 || !self.grants(export, port, count + 1)
-                || self.rx.known() < (MESSAGE_FRAME + head.len) as u32
+                || self.rx.known() < place_of(FRAME_HEAD + head.len) as u32
             {
                 break;
             }
-            self.rx.skip(MESSAGE_FRAME as u32);
-            self.rx.read_into(room, at + HEADER, head.len);
+            self.rx.take_frame(FRAME_HEAD, room, at + HEADER, head.len);
             self.rx.prefetch();
             self.rx.count_taken();
             write_header(room, at, (HEADER + head.len) as u32, name, head.voucher, head.id);

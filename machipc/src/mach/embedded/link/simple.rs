@@ -16,20 +16,22 @@ use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
 use super::super::spin;
-use super::frame::{ASSIGNED, HEAD, MESSAGE, MESSAGE_HEAD, TO_ONCE, TO_SEND, WireRight};
+use super::frame::{
+    ASSIGNED, HEAD, PLAIN, PLAIN_ASKS, PLAIN_HEAD, PLAIN_LENDS, PLAIN_TO_ONCE, TO_ONCE, TO_SEND, WireRight,
+};
 use super::lending::{DESCRIPTOR_WORDS, Given, ITEM_WORDS, Lent};
 use super::ring::Producer;
 use super::table::SCANNED;
-use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link};
+use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, place_of};
 use crate::mach::{
     MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_TYPE_MOVE_SEND,
     MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSGH_BITS, MACH_MSGH_BITS_COMPLEX, MACH_MSGH_BITS_USER,
     MACH_PORT_NULL, mach_msg_header_t, mach_msg_option_t, mach_port_name_t,
 };
 
-/// Bytes of a simple message's frame before the message's own.
-const FRAME_HEAD: usize = HEAD + MESSAGE_HEAD;
-const FRAME_WORDS: usize = FRAME_HEAD / 4;
+/// Bytes of a simple message's frame before its own, without its header.
+pub(super) const FRAME_HEAD: usize = HEAD + PLAIN_HEAD;
+pub(super) const FRAME_WORDS: usize = FRAME_HEAD / 4;
 /// The same of a message with a loan.
 const LENT_HEAD: usize = FRAME_HEAD + 4 * ITEM_WORDS;
 const MESSAGE_HEADER: usize = size_of::<mach_msg_header_t>();
@@ -118,7 +120,7 @@ impl Body for &[u8] {
 impl Link {
     /// Whether a simple message can go into the ring now.
     pub(super) fn can_take(&mut self, len: usize) -> bool {
-        let len = (FRAME_HEAD + len) as u32;
+        let len = place_of(FRAME_HEAD + len) as u32;
         !self.broken && !self.held && self.is_free() && self.tx.room(len).is_ok_and(|room| room >= len)
     }
 
@@ -141,6 +143,7 @@ impl Link {
                 bytes.write(&mut self.tx, head);
             }
         }
+        self.tx.end_frame();
         if self.tx.publish() {
             self.ring_bell();
         }
@@ -206,14 +209,12 @@ impl Kernel {
         }
         port.credits -= 1;
         match reply {
-            None => {
-                link.send_simple(frame_head(TO_SEND, export, header, None, loan, bytes.len()), loan, bytes)
-            }
+            None => link.send_simple(frame_head(PLAIN, export, header, None, loan, bytes.len()), loan, bytes),
             Some(reply) => {
                 self.port_mut(reply).send_once_rights += 1;
-                let reply = self.export_once(id, reply);
+                let WireRight::MineOnce { export: reply } = self.export_once(id, reply) else { return false };
                 let Some(link) = self.links.get_mut(id) else { return false };
-                let head = frame_head(TO_SEND, export, header, Some(reply), loan, bytes.len());
+                let head = frame_head(PLAIN, export, header, Some(reply), loan, bytes.len());
                 link.send_simple(head, loan, bytes);
             }
         }
@@ -238,7 +239,8 @@ impl Kernel {
         if loan.is_none() && given.is_some() {
             return false;
         }
-        link.send_simple(frame_head(TO_ONCE, export, header, None, loan, bytes.len()), loan, bytes);
+        let head = frame_head(PLAIN | PLAIN_TO_ONCE, export, header, None, loan, bytes.len());
+        link.send_simple(head, loan, bytes);
         self.free_name(name);
         self.spend_send_once(port);
         true
@@ -367,7 +369,7 @@ impl Kernel {
         if !link.begins_with(FRAME_HEAD)? {
             return Ok(None);
         }
-        match parse_head(link.rx.peek_array()) {
+        match parse_head(link.rx.peek_words()) {
             Some(head) => self.take_short(id, port, option, room, head, None),
             None => Ok(None),
         }
@@ -385,7 +387,7 @@ impl Kernel {
         if !link.begins_with(LENT_HEAD)? {
             return Ok(None);
         }
-        match parse_lent_head(link.rx.peek_array()) {
+        match parse_lent_head(link.rx.peek_words()) {
             Some((head, lent)) if link.is_sound(&lent) => {
                 self.take_short(id, port, option, room, head, Some(&lent))
             }
@@ -412,7 +414,7 @@ impl Kernel {
         let size = MESSAGE_HEADER + len;
         let fits =
             size + trailer_len <= room.len() && memory::is_known_writable(room.address(), size + trailer_len);
-        if !fits || !link.rx.holds((front + len) as u32)? {
+        if !fits || !link.rx.holds(place_of(front + len) as u32)? {
             return Ok(None);
         }
         let credit_due = match link.exports.get_mut(export) {
@@ -443,8 +445,7 @@ impl Kernel {
         };
         let Some(link) = self.links.get_mut(id) else { return Err(Breach) };
         let descriptor = lent.and_then(|lent| link.borrow(lent));
-        link.rx.skip(front as u32);
-        link.rx.read_into(room, MESSAGE_HEADER, len);
+        link.rx.take_frame(front, room, MESSAGE_HEADER, len);
         link.rx.prefetch();
         link.rx.count_taken();
         if link.rx.advance_rarely() {
@@ -496,37 +497,36 @@ const fn item_size(lends: bool) -> usize {
     if lends { LENT_HEAD - FRAME_HEAD } else { 0 }
 }
 
-/// A simple message's frame head, made of words, so that it never lies in memory before it lies in the ring.
+/// The frame head of a message with this header.
 #[inline]
 fn frame_head(
-    to: u8,
+    kind: u8,
     export: u32,
     header: &mach_msg_header_t,
-    reply: Option<WireRight>,
+    reply: Option<u32>,
     loan: Option<[u32; ITEM_WORDS]>,
     len: usize,
 ) -> [u32; FRAME_WORDS] {
-    let with_reply = if reply.is_some() { REPLY_ONCE } else { 0 };
-    let [tag, reply_export, credits] = reply.unwrap_or(WireRight::Null).words();
-    let lends = loan.is_some();
-    [
-        (MESSAGE_HEAD + item_size(lends) + len) as u32,
-        u32::from(MESSAGE),
-        export,
-        u32::from(to) | with_reply | if lends { COMPLEX } else { 0 },
-        header.msgh_id as u32,
-        header.msgh_voucher_port,
-        tag,
-        reply_export,
-        credits,
-        item_size(lends) as u32,
-        u32::from(lends),
-        // No bytes elsewhere.
-        0,
-    ]
+    let kind = if loan.is_some() { kind | PLAIN_LENDS } else { kind };
+    let len = item_size(loan.is_some()) + len;
+    plain_head(kind, export, header.msgh_id, header.msgh_voucher_port, reply, len)
 }
 
-/// What counts in a simple message's frame.
+/// A plain message's frame head, made of words, so that it never lies in memory before it lies in the ring.
+#[inline]
+pub(super) fn plain_head(
+    kind: u8,
+    export: u32,
+    id: i32,
+    voucher: u32,
+    reply: Option<u32>,
+    len: usize,
+) -> [u32; FRAME_WORDS] {
+    let kind = if reply.is_some() { kind | PLAIN_ASKS } else { kind };
+    [(PLAIN_HEAD + len) as u32, u32::from(kind), export, id as u32, voucher, reply.unwrap_or(0)]
+}
+
+/// What counts in a plain message's frame.
 pub(super) struct Head {
     pub(super) to: u8,
     pub(super) export: u32,
@@ -540,44 +540,38 @@ pub(super) struct Head {
 
 /// Reads a simple message's frame head. `None` for every other frame, and for one that breaks a rule.
 #[inline]
-pub(super) fn parse_head(head: [u8; FRAME_HEAD]) -> Option<Head> {
-    let words: [u32; FRAME_WORDS] = zerocopy::transmute!(head);
-    let [.., items_len, item_count, beside] = words;
-    if [items_len, item_count, beside] == [0; 3] { parse_words(words, 0) } else { None }
+pub(super) fn parse_head(head: [u64; FRAME_HEAD / 8]) -> Option<Head> {
+    parse_words(head, false)
 }
 
 /// Reads the frame head of a message that is simple but for a loan. `None` as above.
-fn parse_lent_head(head: [u8; LENT_HEAD]) -> Option<(Head, Lent)> {
-    let LentHead { head: words, item } = zerocopy::transmute!(head);
-    let [.., items_len, item_count, beside] = words;
-    if [items_len, item_count, beside] != [item_size(true) as u32, 1, 0] {
-        return None;
-    }
-    let head = parse_words(words, COMPLEX)?;
-    if head.len < 4 * DESCRIPTOR_WORDS { None } else { Some((head, Lent::parse(item)?)) }
+fn parse_lent_head([a, b, c, d, e, f]: [u64; LENT_HEAD.div_ceil(8)]) -> Option<(Head, Lent)> {
+    let head = parse_words([a, b, c], true)?;
+    let ([kind, options], [len, block], [ticket, _]) = (halves(d), halves(e), halves(f));
+    let lent = Lent::parse([kind, options, len, block, ticket]);
+    if head.len < 4 * DESCRIPTOR_WORDS { None } else { Some((head, lent?)) }
+}
+
+/// The two halves of a word, as they lie in memory.
+#[inline]
+pub(in super::super) fn halves(word: u64) -> [u32; 2] {
+    [word as u32, (word >> 32) as u32]
 }
 
 #[inline]
-fn parse_words(words: [u32; FRAME_WORDS], complex: u32) -> Option<Head> {
-    let [body, kind, export, destination, id, voucher, tag, reply, credits, items_len, ..] = words;
-    // To a right of ours, without claim to be a kernel's.
-    let (to, reply) = match (destination ^ complex, tag) {
-        (TO_SEND_PLAIN, 0) => (TO_SEND, None),
-        (TO_ONCE_PLAIN, 0) => (TO_ONCE, None),
-        (TO_SEND_REPLY, REPLY_TAG) => (TO_SEND, Some(reply)),
+fn parse_words([a, b, c]: [u64; FRAME_HEAD / 8], lends: bool) -> Option<Head> {
+    const ONE_WAY: u32 = PLAIN as u32;
+    const ANSWER: u32 = (PLAIN | PLAIN_TO_ONCE) as u32;
+    const REQUEST: u32 = (PLAIN | PLAIN_ASKS) as u32;
+    let ([body, kind], [export, id], [voucher, reply]) = (halves(a), halves(b), halves(c));
+    // To a right of ours, and without descriptors.
+    let (to, reply) = match (kind ^ if lends { u32::from(PLAIN_LENDS) } else { 0 }, reply) {
+        (ONE_WAY, 0) => (TO_SEND, None),
+        (ANSWER, 0) => (TO_ONCE, None),
+        (REQUEST, reply) => (TO_SEND, Some(reply)),
         _ => return None,
     };
-    let simple = kind == u32::from(MESSAGE) && export & ASSIGNED == 0 && credits == 0;
-    let len = (body as usize).checked_sub(MESSAGE_HEAD + items_len as usize)?;
+    let len = (body as usize).checked_sub(PLAIN_HEAD + item_size(lends))?;
     let sound = len.is_multiple_of(4) && len + MESSAGE_HEADER <= MACH_MSG_SEND_MAX as usize;
-    (simple && sound).then_some(Head { to, export, id: id as i32, voucher, reply, len })
+    (sound && export & ASSIGNED == 0).then_some(Head { to, export, id: id as i32, voucher, reply, len })
 }
-
-/// The destination's word of a frame with a send-once right for the answer: its received disposition.
-const REPLY_ONCE: u32 = MACH_MSG_TYPE_MOVE_SEND_ONCE << 8;
-/// In the destination's word: the message has items.
-const COMPLEX: u32 = 1 << 16;
-const TO_SEND_PLAIN: u32 = TO_SEND as u32;
-const TO_ONCE_PLAIN: u32 = TO_ONCE as u32;
-const TO_SEND_REPLY: u32 = TO_SEND as u32 | REPLY_ONCE;
-const REPLY_TAG: u32 = WireRight::MineOnce { export: 0 }.words()[0];

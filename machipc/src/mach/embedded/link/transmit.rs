@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use zerocopy::IntoBytes;
 
 use super::super::kernel::{Doomed, Kernel};
 use super::super::memory::memfd_of;
@@ -11,10 +12,13 @@ use super::super::port::{Home, PortId};
 use super::super::recycle;
 use super::frame::{
     self, ASSIGNED, ITEM_BYTES, ITEM_GUARDED, ITEM_LOAN, ITEM_MEMFD, ITEM_PIECES, ITEM_PORT, ITEM_PORTS,
-    LOST, MEMORY_MAX, MESSAGE, MESSAGE_HEAD, TO_MOVED_ONCE, TO_ONCE, TO_SEND, WireRight,
+    LOST, MEMORY_MAX, MESSAGE, MESSAGE_HEAD, PLAIN, PLAIN_TO_ONCE, TO_MOVED_ONCE, TO_ONCE, TO_SEND,
+    WireRight,
 };
 use super::ring::CAPACITY;
+use super::simple::{self, FRAME_WORDS};
 use super::{Export, Frame, Halt, Introduced, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
+use crate::mach::MACH_MSG_TYPE_MOVE_SEND_ONCE;
 
 /// Memory up to this size goes through the ring as bytes: cheaper than a memfd, which costs a page fault on each side.
 pub(super) const INLINE_MEMORY: usize = 16 * 1024;
@@ -64,17 +68,27 @@ impl Kernel {
             message.bytes.clear();
         }
         let mut head = recycle::take();
-        let body = MESSAGE_HEAD + items.len() + message.bytes.len();
-        head.extend_from_slice(&frame::head(body, MESSAGE, fds.len()));
-        head.extend_from_slice(&export.to_le_bytes());
-        head.extend_from_slice(&[to, message.reply_disposition, u8::from(message.complex), u8::from(kernel)]);
-        head.extend_from_slice(&message.id.to_le_bytes());
-        head.extend_from_slice(&message.voucher.to_le_bytes());
-        head.extend_from_slice(&reply.encode());
-        head.extend_from_slice(&(items.len() as u32).to_le_bytes());
-        head.extend_from_slice(&(count as u32).to_le_bytes());
-        head.extend_from_slice(&beside_len.to_le_bytes());
-        head.extend_from_slice(&items);
+        let is_plain = items.is_empty() && !message.complex && !kernel && beside_len == 0;
+        if let Some(plain) = plain_head(export, to, &message, reply).filter(|_| is_plain) {
+            head.extend_from_slice(plain.as_bytes());
+        } else {
+            let body = MESSAGE_HEAD + items.len() + message.bytes.len();
+            head.extend_from_slice(&frame::head(body, MESSAGE, fds.len()));
+            head.extend_from_slice(&export.to_le_bytes());
+            head.extend_from_slice(&[
+                to,
+                message.reply_disposition,
+                u8::from(message.complex),
+                u8::from(kernel),
+            ]);
+            head.extend_from_slice(&message.id.to_le_bytes());
+            head.extend_from_slice(&message.voucher.to_le_bytes());
+            head.extend_from_slice(&reply.encode());
+            head.extend_from_slice(&(items.len() as u32).to_le_bytes());
+            head.extend_from_slice(&(count as u32).to_le_bytes());
+            head.extend_from_slice(&beside_len.to_le_bytes());
+            head.extend_from_slice(&items);
+        }
         if let Some(link) = self.links.get_mut(id)
             && link.send(&head, &message.bytes, fds).is_err()
         {
@@ -383,6 +397,21 @@ pub(in super::super) fn introduction_pair() -> Option<(OwnedFd, OwnedFd)> {
         rustix::net::sockopt::set_socket_passcred(end, true).ok()?;
     }
     Some(pair)
+}
+
+/// The shorter head of a message without items, if it can have that one.
+fn plain_head(export: u32, to: u8, message: &Message, reply: WireRight) -> Option<[u32; FRAME_WORDS]> {
+    let kind = match to {
+        TO_SEND => PLAIN,
+        TO_ONCE => PLAIN | PLAIN_TO_ONCE,
+        _ => return None,
+    };
+    let reply = match (reply, u32::from(message.reply_disposition)) {
+        (WireRight::Null, 0) => None,
+        (WireRight::MineOnce { export }, MACH_MSG_TYPE_MOVE_SEND_ONCE) => Some(export),
+        _ => return None,
+    };
+    Some(simple::plain_head(kind, export, message.id, message.voucher, reply, message.bytes.len()))
 }
 
 /// Whether memory goes beside a frame that has so much of it already.
