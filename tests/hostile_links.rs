@@ -695,8 +695,16 @@ impl Enemy {
 
     fn stops_in_the_middle(&mut self) {
         let peer = self.peer();
-        let count = 1 + self.random.below(12.min(self.session.len() as u32));
-        peer.say(&self.session[..count as usize]);
+        if self.random.below(2) == 0 {
+            let count = 1 + self.random.below(12.min(self.session.len() as u32));
+            peer.say(&self.session[..count as usize]);
+        } else {
+            // A long message, in the middle of which its reader waits a moment for more; or which comes bit by bit.
+            let long = plain(PLAIN, 0, 0, &[], &vec![7; 1024 * (1 + self.random.below(32) as usize)]);
+            let count = self.random.below(long.len() as u32) as usize;
+            let part = if self.random.below(2) == 0 { count + 1 } else { 1 + self.random.below(64) as usize };
+            long[..count].chunks(part).for_each(|bytes| peer.say(bytes));
+        }
         self.keep(peer.socket, Some(peer.ring));
     }
 

@@ -38,6 +38,6 @@ impl Body for Parts<'_> {
 
     fn write<const N: usize>(self, ring: &mut Producer, head: [u8; N]) {
         ring.write_two(head, self.first);
-        self.rest.iter().for_each(|part| ring.write(part));
+        ring.write_parts(self.rest);
     }
 }

@@ -175,6 +175,8 @@ pub(super) struct Link {
     active: bool,
     /// One-way messages that waited for their receiver, one after the other.
     streak: u32,
+    /// So many frames that are not whole are not waited for.
+    unawaited: u32,
     /// The peer has yet to say who it is: it was introduced by a third process.
     unidentified: bool,
     /// What the peer said then, until that has been heeded.
@@ -401,6 +403,7 @@ impl Kernel {
             fds: VecDeque::new(),
             active: true,
             streak: 0,
+            unawaited: 0,
             unidentified,
             answer: None,
             held: false,

@@ -154,6 +154,14 @@ pub(in super::super) const PARKED: u32 = 3;
 /// So many messages in a row a reader has taken before it makes its promise: as many as save what keeping it may cost.
 const PROMISED_AFTER: u32 = 1024;
 
+/// How often a reader looks for the rest of a frame that is being written, and how often in a row it finds no more. A look takes some 50 ns, and so
+/// many bytes as are [written at a time](WRITTEN_AT_ONCE) take a microsecond.
+const LOOKS_MAX: u32 = 1024;
+const IDLE_MAX: u32 = 128;
+
+/// So much of a long frame is written before it is published.
+const WRITTEN_AT_ONCE: usize = 8 * 1024;
+
 /// New link memory: the memfd to give to the peer, and this side's ends.
 pub(super) fn create() -> rustix::io::Result<(OwnedFd, Producer, Consumer)> {
     let (fd, memory) = mapping::create()?;
@@ -260,6 +268,22 @@ impl<M: Shared> Producer<M> {
     fn write_around<const N: usize>(&mut self, first: [u8; N], second: &[u8]) {
         self.write(&first);
         self.write(second);
+    }
+
+    /// [`write`](Self::write) of a frame's long parts. Where its reader has read everything before it they are published as they are written, so
+    /// that it can begin; one that sleeps sleeps on until the frame is there. Where it has not, it would only be in the writer's way.
+    pub(in super::super) fn write_parts(&mut self, parts: &[&[u8]]) {
+        let published = self.memory.word(self.direction, Control::Tail).load(Ordering::Relaxed);
+        let at_once = match self.memory.word(self.direction, Control::Head).load(Ordering::Relaxed) {
+            head if head == published => WRITTEN_AT_ONCE,
+            _ => usize::MAX,
+        };
+        for some in parts.iter().flat_map(|part| part.chunks(at_once)) {
+            self.write(some);
+            if some.len() == at_once {
+                self.publish_unheard();
+            }
+        }
     }
 
     /// Ends a frame: the next one begins on a cache line of its own. There is room for the frame's whole [place](place_of).
@@ -429,6 +453,31 @@ impl<M: Shared> Consumer<M> {
             let next = from.wrapping_add(first as u32);
             self.memory.copy_into(self.direction, next, room, at + first, len - first);
         }
+    }
+
+    /// Copies of a frame that is being written what there is of `len` bytes behind its first `front`, and more as it comes, so that both sides are
+    /// at work. Nothing is taken. Returns how many bytes were copied: all, unless the writer has stopped or takes too long.
+    pub(super) fn copy_as_it_comes(
+        &mut self,
+        front: usize,
+        room: &mut Room,
+        at: usize,
+        len: usize,
+    ) -> Result<usize, Corrupt> {
+        let (mut copied, mut idle) = (0, 0);
+        for _ in 0..LOOKS_MAX {
+            let there = (self.available()? as usize).saturating_sub(front).min(len);
+            if there > copied {
+                self.copy_ahead(front + copied, room, at + copied, there - copied);
+                (copied, idle) = (there, 0);
+            }
+            idle += 1;
+            if copied == len || idle > IDLE_MAX {
+                break;
+            }
+            core::hint::spin_loop();
+        }
+        Ok(copied)
     }
 
     /// Goes past what is left of the place of a frame that was read.

@@ -38,6 +38,9 @@ const MESSAGE_HEADER: usize = size_of::<mach_msg_header_t>();
 /// So many messages are taken from one link before another has its turn.
 const TAKEN_IN_A_ROW: u32 = 16;
 
+/// Who has let a reader wait for the rest of a frame in vain is not waited for with so many others: the reader has the lock meanwhile.
+const UNAWAITED: u32 = 64;
+
 /// The frame head of a message with a loan.
 #[derive(FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
@@ -128,6 +131,26 @@ impl Link {
     #[inline]
     pub(super) fn begins_with(&mut self, len: usize) -> Result<bool, Breach> {
         Ok(self.partial.is_none() && self.rx.holds(len as u32)?)
+    }
+
+    /// Waits a moment for the rest of a frame that is being written, the `len` bytes behind its first `front`, and copies them into a receiver's buffer
+    /// meanwhile. Returns how many were copied; `None`: it is not whole yet.
+    #[inline]
+    fn await_rest(&mut self, front: usize, room: &mut Room, len: usize) -> Result<Option<usize>, Breach> {
+        let place = place_of(front + len) as u32;
+        if self.rx.holds(place)? {
+            return Ok(Some(0));
+        }
+        if let Some(left) = self.unawaited.checked_sub(1) {
+            self.unawaited = left;
+            return Ok(None);
+        }
+        let copied = self.rx.copy_as_it_comes(front, room, MESSAGE_HEADER, len)?;
+        let whole = self.rx.holds(place)?;
+        if !whole {
+            self.unawaited = UNAWAITED;
+        }
+        Ok(whole.then_some(copied))
     }
 
     /// Sends the frame of a simple message, for which there is room. Inlined, so that the head goes from registers into the ring.
@@ -414,9 +437,10 @@ impl Kernel {
         let size = MESSAGE_HEADER + len;
         let fits =
             size + trailer_len <= room.len() && memory::is_known_writable(room.address(), size + trailer_len);
-        if !fits || !link.rx.holds(place_of(front + len) as u32)? {
+        if !fits {
             return Ok(None);
         }
+        let Some(copied) = link.await_rest(front, room, len)? else { return Ok(None) };
         let credit_due = match link.exports.get_mut(export) {
             // Who has stopped, and sends all the same, breaks a rule.
             Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(None),
@@ -445,7 +469,7 @@ impl Kernel {
         };
         let Some(link) = self.links.get_mut(id) else { return Err(Breach) };
         let descriptor = lent.and_then(|lent| link.borrow(lent));
-        link.rx.take_frame(front, room, MESSAGE_HEADER, len);
+        link.rx.take_frame(front + copied, room, MESSAGE_HEADER + copied, len - copied);
         link.rx.prefetch();
         link.rx.count_taken();
         if link.rx.advance_rarely() {
