@@ -60,6 +60,25 @@ impl OolBuffer {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    ///
+    /// ```
+    /// use machipc::port::{Deadline, MessageBuffer, OolBuffer, Outgoing, ReceiveRight};
+    ///
+    /// let (port, replies) = (ReceiveRight::<u64>::new()?, ReceiveRight::<OolBuffer>::new()?);
+    /// let (mut out, mut incoming) = (MessageBuffer::new(), MessageBuffer::new());
+    /// let to = port.make_send()?;
+    /// Outgoing::message(&mut out, &4096_u64)?.copy_send(&to).make_reply(&replies).send(Deadline::never())?;
+    ///
+    /// let request = port.receive(&mut incoming, Deadline::never())?;
+    /// let reply = request.take_reply().expect("an answer is wanted");
+    /// let mut picture = OolBuffer::for_answer(&reply, request.decode::<u64>()? as usize)?;
+    /// picture.as_mut_slice().fill(7);
+    /// Outgoing::message(&mut out, &picture)?.answer(&reply).send(Deadline::never())?;
+    ///
+    /// let mut answer = replies.receive(&mut out, Deadline::never())?.decode::<OolBuffer>()?;
+    /// assert_eq!(answer.as_mut_slice(), [7; 4096]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn for_answer(to: &ReplyRight, len: usize) -> Result<Self, MachError> {
         Self::lent(len, || sys::loan_allocate(to.name(), len))
     }
@@ -68,6 +87,17 @@ impl OolBuffer {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    ///
+    /// ```
+    /// # use machipc::port::{Deadline, MessageBuffer, OolBuffer, Outgoing, ReceiveRight};
+    /// # let port = ReceiveRight::<u64>::new()?;
+    /// # let (mut out, mut incoming) = (MessageBuffer::new(), MessageBuffer::new());
+    /// # Outgoing::message(&mut out, &4096_u64)?.copy_send(&port.make_send()?).send(Deadline::never())?;
+    /// let subscription = port.receive(&mut incoming, Deadline::never())?;
+    /// let picture = OolBuffer::for_sender(&subscription.sender(), 4096)?;
+    /// assert_eq!(picture.len(), 4096);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn for_sender(to: &Sender, len: usize) -> Result<Self, MachError> {
         Self::lent(len, || sys::loan_allocate_to(to.audit(), len))
     }
