@@ -302,14 +302,14 @@ impl Kernel {
         match port.home {
             Home::Kernel | Home::Dead => {
                 self.forget_mark(id);
-                self.ports.remove(id.0);
+                self.ports.discard(id.0);
             }
             // A port that may have to come back is kept, and its export with it.
             Home::Link { .. } if port.escrow.is_some() => {}
             Home::Link { link, export } => {
                 let (count, credits, halted) = (port.imported, port.credits, port.halted);
                 self.forget_mark(id);
-                self.ports.remove(id.0);
+                self.ports.discard(id.0);
                 // A send-once right was never counted: it is gone with its use or by a frame of its own.
                 if count > 0 {
                     self.links.forget_import(link, export, credits, halted);

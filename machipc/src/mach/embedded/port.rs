@@ -125,6 +125,7 @@ pub(super) struct Port {
 }
 
 impl Port {
+    #[inline(always)]
     pub(super) fn new(home: Home) -> Self {
         Self {
             home,

@@ -15,12 +15,20 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn insert(&mut self, value: T) -> u32 {
-        if let Some(index) = self.free.pop() {
-            self.slots[index as usize] = Some(value);
-            return index;
-        }
-        self.slots.push(Some(value));
-        (self.slots.len() - 1) as u32
+        self.insert_with(|| value)
+    }
+
+    /// [`insert`](Self::insert) of a large value, which is made in its place. To be moved there right after it was made it would be read in other widths
+    /// than it was written in, and that waits until it has reached the cache.
+    #[inline(always)]
+    pub(super) fn insert_with(&mut self, make: impl FnOnce() -> T) -> u32 {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        let slot = &mut self.slots[index as usize];
+        *slot = Some(make());
+        index
     }
 
     pub(super) fn get(&self, index: u32) -> Option<&T> {
@@ -33,12 +41,24 @@ impl<T> Slab<T> {
 
     pub(super) fn remove(&mut self, index: u32) -> Option<T> {
         let value = self.slots.get_mut(index as usize)?.take()?;
+        self.has_freed(index);
+        Some(value)
+    }
+
+    /// [`remove`](Self::remove) of a value that nobody wants, which is dropped in its place.
+    pub(super) fn discard(&mut self, index: u32) {
+        if let Some(slot @ Some(_)) = self.slots.get_mut(index as usize) {
+            *slot = None;
+            self.has_freed(index);
+        }
+    }
+
+    fn has_freed(&mut self, index: u32) {
         self.free.push(index);
         // Looked at now and then only: a look goes through the whole table.
         if self.free.len().is_multiple_of(KEPT) && self.free.len() > self.slots.len() / 8 * 7 {
             self.trim();
         }
-        Some(value)
     }
 
     /// Gives back the room at the end that a crowd has left.

@@ -131,9 +131,8 @@ impl Kernel {
         if export & ASSIGNED != 0 || link.onces.len() >= RIGHTS_MAX || link.onces.contains_key(&export) {
             return Err(Breach);
         }
-        let mut port = Port::new(Home::Link { link: id, export });
-        port.send_once_rights = 1;
-        let port = PortId(self.ports.insert(port));
+        let home = Home::Link { link: id, export };
+        let port = PortId(self.ports.insert_with(|| Port { send_once_rights: 1, ..Port::new(home) }));
         if let Some(link) = self.links.get_mut(id) {
             link.onces.insert(export, port);
         }
