@@ -467,8 +467,9 @@ mod tests {
         assert_eq!(code, MACH_MSG_SUCCESS);
     }
 
-    fn receive(from: u32) -> u32 {
-        let (mut message, option) = (numbered(0, 0), MACH_RCV_MSG | MACH_RCV_TIMEOUT);
+    /// Into a buffer that stays: a new one is looked at on the general way.
+    fn receive_into(message: &mut Numbered, from: u32) -> u32 {
+        let option = MACH_RCV_MSG | MACH_RCV_TIMEOUT;
         let limit = size_of::<Numbered>() as u32;
         // SAFETY: the message is writable, all of it.
         let code = unsafe { mach_msg(&raw mut message.header, option, 0, limit, from, 0, MACH_PORT_NULL) };
@@ -500,11 +501,13 @@ mod tests {
                 kernel.port(port).queue.len()
             })
         };
+        let mut buffer = numbered(0, 0);
+        let mut receive = |from| receive_into(&mut buffer, from);
         let is_open = || task().with_lanes(|kernel| kernel.lane_to(port).is_some());
         assert_eq!(queued(), 0);
         let count = OPENED_AFTER + 10;
         // The janitor closes lanes, too, now and then; and the first receive finds out whether memory can be written, on the general way.
-        let stays_open = || {
+        let mut stays_open = || {
             (0..count).for_each(|number| send(port, number));
             let opened = is_open();
             (0..count).for_each(|number| assert_eq!(receive(port), number));
