@@ -175,8 +175,9 @@ pub(super) struct Link {
     active: bool,
     /// One-way messages that waited for their receiver, one after the other.
     streak: u32,
-    /// So many frames that are not whole are not waited for.
+    /// So many frames that are not whole are not waited for, and so many were when that last came to be.
     unawaited: u32,
+    forfeit: u32,
     /// The peer has yet to say who it is: it was introduced by a third process.
     unidentified: bool,
     /// What the peer said then, until that has been heeded.
@@ -404,6 +405,7 @@ impl Kernel {
             active: true,
             streak: 0,
             unawaited: 0,
+            forfeit: 0,
             unidentified,
             answer: None,
             held: false,

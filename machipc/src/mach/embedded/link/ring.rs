@@ -154,10 +154,9 @@ pub(in super::super) const PARKED: u32 = 3;
 /// So many messages in a row a reader has taken before it makes its promise: as many as save what keeping it may cost.
 const PROMISED_AFTER: u32 = 1024;
 
-/// How often a reader looks for the rest of a frame that is being written, and how often in a row it finds no more. A look takes some 50 ns, and so
-/// many bytes as are [written at a time](WRITTEN_AT_ONCE) take a microsecond.
-const LOOKS_MAX: u32 = 1024;
-const IDLE_MAX: u32 = 128;
+/// How often a reader looks for the rest of a frame that is being written. A look takes some 50 ns. The longest frame takes its writer less than
+/// a quarter of them, and the others are for one that is interrupted.
+pub(super) const LOOKS_MAX: u32 = 1024;
 
 /// So much of a long frame is written before it is published.
 const WRITTEN_AT_ONCE: usize = 8 * 1024;
@@ -456,28 +455,28 @@ impl<M: Shared> Consumer<M> {
     }
 
     /// Copies of a frame that is being written what there is of `len` bytes behind its first `front`, and more as it comes, so that both sides are
-    /// at work. Nothing is taken. Returns how many bytes were copied: all, unless the writer has stopped or takes too long.
+    /// at work. Nothing is taken. Returns how many bytes were copied, all unless the writer has stopped or takes too long, and after how many looks.
     pub(super) fn copy_as_it_comes(
         &mut self,
         front: usize,
         room: &mut Room,
         at: usize,
         len: usize,
-    ) -> Result<usize, Corrupt> {
-        let (mut copied, mut idle) = (0, 0);
-        for _ in 0..LOOKS_MAX {
+    ) -> Result<(usize, u32), Corrupt> {
+        let (mut copied, mut looks) = (0, 0);
+        while looks < LOOKS_MAX {
             let there = (self.available()? as usize).saturating_sub(front).min(len);
             if there > copied {
                 self.copy_ahead(front + copied, room, at + copied, there - copied);
-                (copied, idle) = (there, 0);
+                copied = there;
             }
-            idle += 1;
-            if copied == len || idle > IDLE_MAX {
+            if copied == len {
                 break;
             }
+            looks += 1;
             core::hint::spin_loop();
         }
-        Ok(copied)
+        Ok((copied, looks))
     }
 
     /// Goes past what is left of the place of a frame that was read.

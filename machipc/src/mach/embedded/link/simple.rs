@@ -20,7 +20,7 @@ use super::frame::{
     ASSIGNED, HEAD, PLAIN, PLAIN_ASKS, PLAIN_HEAD, PLAIN_LENDS, PLAIN_TO_ONCE, TO_ONCE, TO_SEND, WireRight,
 };
 use super::lending::{DESCRIPTOR_WORDS, Given, ITEM_WORDS, Lent};
-use super::ring::Producer;
+use super::ring::{LOOKS_MAX, Producer};
 use super::table::SCANNED;
 use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, place_of};
 use crate::mach::{
@@ -38,8 +38,10 @@ const MESSAGE_HEADER: usize = size_of::<mach_msg_header_t>();
 /// So many messages are taken from one link before another has its turn.
 const TAKEN_IN_A_ROW: u32 = 16;
 
-/// Who has let a reader wait for the rest of a frame in vain is not waited for with so many others: the reader has the lock meanwhile.
-const UNAWAITED: u32 = 64;
+/// Who lets a reader wait for long for the rest of a frame is not waited for with so many others, and with twice as many each time: the reader has
+/// the lock meanwhile.
+const UNAWAITED_MIN: u32 = 16;
+const UNAWAITED_MAX: u32 = 1 << 16;
 
 /// The frame head of a message with a loan.
 #[derive(FromBytes, IntoBytes, Immutable)]
@@ -145,12 +147,14 @@ impl Link {
             self.unawaited = left;
             return Ok(None);
         }
-        let copied = self.rx.copy_as_it_comes(front, room, MESSAGE_HEADER, len)?;
-        let whole = self.rx.holds(place)?;
-        if !whole {
-            self.unawaited = UNAWAITED;
+        let (copied, looks) = self.rx.copy_as_it_comes(front, room, MESSAGE_HEADER, len)?;
+        if looks < LOOKS_MAX / 4 {
+            self.forfeit /= 2;
+        } else {
+            self.forfeit = (2 * self.forfeit).clamp(UNAWAITED_MIN, UNAWAITED_MAX);
+            self.unawaited = self.forfeit;
         }
-        Ok(whole.then_some(copied))
+        Ok(self.rx.holds(place)?.then_some(copied))
     }
 
     /// Sends the frame of a simple message, for which there is room. Inlined, so that the head goes from registers into the ring.
