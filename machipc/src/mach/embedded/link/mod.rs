@@ -19,6 +19,7 @@ mod mapping;
 mod moves;
 mod pause;
 pub(super) mod pieces;
+pub(super) mod plain;
 mod pressure;
 mod reading;
 mod ring;

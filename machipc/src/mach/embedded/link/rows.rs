@@ -16,7 +16,8 @@ use super::super::recycle;
 use super::super::room::Room;
 use super::super::space::Object;
 use super::frame::{ASSIGNED, HEAD, MESSAGE_HEAD, ROW, Reader, TO_SEND};
-use super::simple::{FRAME_HEAD, Kind, halves, parse_head};
+use super::plain::{FRAME_HEAD, halves, parse_head};
+use super::simple::Kind;
 use super::{Breach, Export, HELD_MAX, Halt, ITEM_COST, Link, place_of};
 use crate::mach::{
     MACH_MSG_TYPE_MOVE_SEND, MACH_MSGH_BITS, MACH_PORT_NULL, ROW_ALIGN, mach_msg_header_t, mach_msg_option_t,

@@ -6,7 +6,7 @@
 //! need: private copies of its bytes, a `Message`, an entry among those that wait. A 64-byte message took 0.30 µs of each side's processor
 //! before and 0.16 µs with it.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::IntoBytes;
 
 use super::super::copyout::{trailer_size, write_trailer};
 use super::super::kernel::Kernel;
@@ -16,24 +16,20 @@ use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
 use super::super::spin;
-use super::frame::{
-    ASSIGNED, HEAD, PLAIN, PLAIN_ASKS, PLAIN_HEAD, PLAIN_LENDS, PLAIN_TO_ONCE, TO_ONCE, TO_SEND, WireRight,
+use super::frame::{ASSIGNED, PLAIN, PLAIN_TO_ONCE, TO_ONCE, TO_SEND, WireRight};
+use super::lending::{Given, ITEM_WORDS, Lent};
+use super::plain::{
+    FRAME_HEAD, FRAME_WORDS, Head, LENT_HEAD, LentHead, frame_head, item_size, parse_head, parse_lent_head,
 };
-use super::lending::{DESCRIPTOR_WORDS, Given, ITEM_WORDS, Lent};
 use super::ring::{LOOKS_MAX, Producer};
 use super::table::SCANNED;
 use super::{Breach, Export, FRAMES_AT_ONCE, Halt, Link, place_of};
 use crate::mach::{
-    MACH_MSG_SEND_MAX, MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_TYPE_MOVE_SEND,
+    MACH_MSG_TYPE_COPY_SEND, MACH_MSG_TYPE_MAKE_SEND_ONCE, MACH_MSG_TYPE_MOVE_SEND,
     MACH_MSG_TYPE_MOVE_SEND_ONCE, MACH_MSGH_BITS, MACH_MSGH_BITS_COMPLEX, MACH_MSGH_BITS_USER,
     MACH_PORT_NULL, mach_msg_header_t, mach_msg_option_t, mach_port_name_t,
 };
 
-/// Bytes of a simple message's frame before its own, without its header.
-pub(super) const FRAME_HEAD: usize = HEAD + PLAIN_HEAD;
-pub(super) const FRAME_WORDS: usize = FRAME_HEAD / 4;
-/// The same of a message with a loan.
-const LENT_HEAD: usize = FRAME_HEAD + 4 * ITEM_WORDS;
 const MESSAGE_HEADER: usize = size_of::<mach_msg_header_t>();
 /// So many messages are taken from one link before another has its turn.
 const TAKEN_IN_A_ROW: u32 = 16;
@@ -42,14 +38,6 @@ const TAKEN_IN_A_ROW: u32 = 16;
 /// the lock meanwhile.
 const UNAWAITED_MIN: u32 = 16;
 const UNAWAITED_MAX: u32 = 1 << 16;
-
-/// The frame head of a message with a loan.
-#[derive(FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct LentHead {
-    head: [u32; FRAME_WORDS],
-    item: [u32; ITEM_WORDS],
-}
 
 /// What a receiver found on the short way.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -517,89 +505,4 @@ impl Kernel {
         let right = self.import_once(id, export)?;
         self.name_send_once(right.port()).ok_or(Breach)
     }
-}
-
-/// Bytes of a frame's item, where there is one.
-#[inline]
-const fn item_size(lends: bool) -> usize {
-    if lends { LENT_HEAD - FRAME_HEAD } else { 0 }
-}
-
-/// The frame head of a message with this header.
-#[inline]
-fn frame_head(
-    kind: u8,
-    export: u32,
-    header: &mach_msg_header_t,
-    reply: Option<u32>,
-    loan: Option<[u32; ITEM_WORDS]>,
-    len: usize,
-) -> [u32; FRAME_WORDS] {
-    let kind = if loan.is_some() { kind | PLAIN_LENDS } else { kind };
-    let len = item_size(loan.is_some()) + len;
-    plain_head(kind, export, header.msgh_id, header.msgh_voucher_port, reply, len)
-}
-
-/// A plain message's frame head, made of words, so that it never lies in memory before it lies in the ring.
-#[inline]
-pub(super) fn plain_head(
-    kind: u8,
-    export: u32,
-    id: i32,
-    voucher: u32,
-    reply: Option<u32>,
-    len: usize,
-) -> [u32; FRAME_WORDS] {
-    let kind = if reply.is_some() { kind | PLAIN_ASKS } else { kind };
-    [(PLAIN_HEAD + len) as u32, u32::from(kind), export, id as u32, voucher, reply.unwrap_or(0)]
-}
-
-/// What counts in a plain message's frame.
-pub(super) struct Head {
-    pub(super) to: u8,
-    pub(super) export: u32,
-    pub(super) id: i32,
-    pub(super) voucher: u32,
-    /// Export of the send-once right for the answer.
-    pub(super) reply: Option<u32>,
-    /// Bytes behind the message's header.
-    pub(super) len: usize,
-}
-
-/// Reads a simple message's frame head. `None` for every other frame, and for one that breaks a rule.
-#[inline]
-pub(super) fn parse_head(head: [u64; FRAME_HEAD / 8]) -> Option<Head> {
-    parse_words(head, false)
-}
-
-/// Reads the frame head of a message that is simple but for a loan. `None` as above.
-fn parse_lent_head([a, b, c, d, e, f]: [u64; LENT_HEAD.div_ceil(8)]) -> Option<(Head, Lent)> {
-    let head = parse_words([a, b, c], true)?;
-    let ([kind, options], [len, block], [ticket, _]) = (halves(d), halves(e), halves(f));
-    let lent = Lent::parse([kind, options, len, block, ticket]);
-    if head.len < 4 * DESCRIPTOR_WORDS { None } else { Some((head, lent?)) }
-}
-
-/// The two halves of a word, as they lie in memory.
-#[inline]
-pub(in super::super) fn halves(word: u64) -> [u32; 2] {
-    [word as u32, (word >> 32) as u32]
-}
-
-#[inline]
-fn parse_words([a, b, c]: [u64; FRAME_HEAD / 8], lends: bool) -> Option<Head> {
-    const ONE_WAY: u32 = PLAIN as u32;
-    const ANSWER: u32 = (PLAIN | PLAIN_TO_ONCE) as u32;
-    const REQUEST: u32 = (PLAIN | PLAIN_ASKS) as u32;
-    let ([body, kind], [export, id], [voucher, reply]) = (halves(a), halves(b), halves(c));
-    // To a right of ours, and without descriptors.
-    let (to, reply) = match (kind ^ if lends { u32::from(PLAIN_LENDS) } else { 0 }, reply) {
-        (ONE_WAY, 0) => (TO_SEND, None),
-        (ANSWER, 0) => (TO_ONCE, None),
-        (REQUEST, reply) => (TO_SEND, Some(reply)),
-        _ => return None,
-    };
-    let len = (body as usize).checked_sub(PLAIN_HEAD + item_size(lends))?;
-    let sound = len.is_multiple_of(4) && len + MESSAGE_HEADER <= MACH_MSG_SEND_MAX as usize;
-    (sound && export & ASSIGNED == 0).then_some(Head { to, export, id: id as i32, voucher, reply, len })
 }

@@ -15,8 +15,8 @@ use super::frame::{
     LOST, MEMORY_MAX, MESSAGE, MESSAGE_HEAD, PLAIN, PLAIN_TO_ONCE, TO_MOVED_ONCE, TO_ONCE, TO_SEND,
     WireRight,
 };
+use super::plain::{self, FRAME_WORDS};
 use super::ring::CAPACITY;
-use super::simple::{self, FRAME_WORDS};
 use super::{Export, Frame, Halt, Introduced, NO_IDENTITY, WAITING_BYTES_MAX, WAITING_FDS_MAX, socket};
 use crate::mach::MACH_MSG_TYPE_MOVE_SEND_ONCE;
 
@@ -411,7 +411,7 @@ fn plain_head(export: u32, to: u8, message: &Message, reply: WireRight) -> Optio
         (WireRight::MineOnce { export }, MACH_MSG_TYPE_MOVE_SEND_ONCE) => Some(export),
         _ => return None,
     };
-    Some(simple::plain_head(kind, export, message.id, message.voucher, reply, message.bytes.len()))
+    Some(plain::plain_head(kind, export, message.id, message.voucher, reply, message.bytes.len()))
 }
 
 /// Whether memory goes beside a frame that has so much of it already.
