@@ -213,7 +213,7 @@ impl Task {
     #[cold]
     fn push_soon(&self, lane: &Lane, header: &mach_msg_header_t, bytes: &[u8]) -> Pushed {
         let reader = lane.sending.lock().ring.reader_processor();
-        let Some(spin) = self.poller().and_then(|poller| poller.spin_for_room(reader)) else {
+        let Some(spin) = self.poller().and_then(|poller| poller.spin_for(reader)) else {
             return Pushed::Full;
         };
         let began = Instant::now();

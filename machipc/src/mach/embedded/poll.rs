@@ -322,8 +322,9 @@ impl Poller {
         }
     }
 
-    /// How long it pays for a sender to watch for room that another thread of this process makes, which was last seen on a processor.
-    pub(super) fn spin_for_room(&self, processor: Option<u32>) -> Option<Duration> {
+    /// How long it pays to watch for what another thread is about to do, which was last seen on a processor: to make room, or to write the rest of a
+    /// message. `None`: not at all.
+    pub(super) fn spin_for(&self, processor: Option<u32>) -> Option<Duration> {
         let elsewhere = processor
             .map_or(self.several_cpus, |processor| processor != rustix::thread::sched_getcpu() as u32);
         (elsewhere && WAITING.load(Ordering::Relaxed) != WAIT_ASLEEP).then(|| self.spin.longest())

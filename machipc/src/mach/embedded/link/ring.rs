@@ -595,6 +595,11 @@ impl<M: Shared> Consumer<M> {
         self.memory.tell_processor(1 - self.direction);
     }
 
+    /// The processor on which the writer was last seen to run, as it says itself.
+    pub(super) fn writer_processor(&self) -> Option<u32> {
+        self.memory.word(self.direction, Control::Processor).load(Ordering::Relaxed).checked_sub(1)
+    }
+
     /// A handle to watch for bytes without the kernel's lock.
     pub(in super::super) fn watch(&self) -> Watch<M> {
         Watch { memory: self.memory.clone(), direction: self.direction, seen: self.seen.clone() }

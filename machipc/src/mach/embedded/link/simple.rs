@@ -12,6 +12,7 @@ use super::super::copyout::{trailer_size, write_trailer};
 use super::super::kernel::Kernel;
 use super::super::memory;
 use super::super::message::Right;
+use super::super::poll::Poller;
 use super::super::port::{Home, PortId};
 use super::super::room::Room;
 use super::super::space::Object;
@@ -124,12 +125,21 @@ impl Link {
     }
 
     /// Waits a moment for the rest of a frame that is being written, the `len` bytes behind its first `front`, and copies them into a receiver's buffer
-    /// meanwhile. Returns how many were copied; `None`: it is not whole yet.
+    /// meanwhile. Returns how many were copied; `None`: it is not whole yet. A writer on this processor would only be kept from going on.
     #[inline]
-    fn await_rest(&mut self, front: usize, room: &mut Room, len: usize) -> Result<Option<usize>, Breach> {
+    fn await_rest(
+        &mut self,
+        poller: Option<&Poller>,
+        front: usize,
+        room: &mut Room,
+        len: usize,
+    ) -> Result<Option<usize>, Breach> {
         let place = place_of(front + len) as u32;
         if self.rx.holds(place)? {
             return Ok(Some(0));
+        }
+        if poller.and_then(|poller| poller.spin_for(self.rx.writer_processor())).is_none() {
+            return Ok(None);
         }
         if let Some(left) = self.unawaited.checked_sub(1) {
             self.unawaited = left;
@@ -423,6 +433,7 @@ impl Kernel {
         let Head { to, export, id: message_id, voucher, reply, len } = head;
         let state = self.port(port);
         let (limit, prompt) = (state.queue_limit, state.port_destroyed.is_some() || state.tells);
+        let poller = self.links.poller;
         let Some(link) = self.links.get_mut(id) else { return Ok(None) };
         let front = FRAME_HEAD + item_size(lent.is_some());
         let trailer_len = trailer_size(option);
@@ -432,7 +443,7 @@ impl Kernel {
         if !fits {
             return Ok(None);
         }
-        let Some(copied) = link.await_rest(front, room, len)? else { return Ok(None) };
+        let Some(copied) = link.await_rest(poller, front, room, len)? else { return Ok(None) };
         let credit_due = match link.exports.get_mut(export) {
             // Who has stopped, and sends all the same, breaks a rule.
             Some(Export::Send { halt: Halt::Halted | Halt::Redirected, .. }) => return Ok(None),
