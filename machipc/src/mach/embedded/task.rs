@@ -305,17 +305,23 @@ impl Task {
         interruptible: bool,
     ) -> mach_msg_return_t {
         let to = message.destination.port();
-        self.await_progress(to, Some(Instant::now() + HAND_OVER), false, |kernel| {
-            !kernel.moves_away(&message) || kernel.halt_holders_of(&message) == 0
-        });
-        let unwritten = self.with(|kernel| {
+        let (mut message, mut unwritten) = (Some(message), None);
+        // Looks and sends under one lock: whoever came between the two to hold a right would be told where the port is by this process alone.
+        let mut go = |kernel: &mut Kernel, late: bool| {
+            let goes = |message: &mut Message| {
+                late || !kernel.moves_away(message) || kernel.halt_holders_of(message) == 0
+            };
+            let Some(message) = message.take_if(goes) else { return false };
             let link = kernel.link_of(to);
             if link.is_some() {
                 kernel.leave_behind_holders_of(&message);
             }
             kernel.deliver_move(message, reserved);
-            kernel.unwritten(link)
-        });
+            unwritten = kernel.unwritten(link);
+            true
+        };
+        self.await_progress(to, Some(Instant::now() + HAND_OVER), false, |kernel| go(kernel, false));
+        self.with(|kernel| go(kernel, true));
         self.await_progress(to, deadline, interruptible, |kernel| {
             kernel.is_written(unwritten) && kernel.has_redirected()
         });
