@@ -416,6 +416,22 @@ fn a_port_moves_on_and_on() {
     });
 }
 
+/// Each owner gives the port on while its senders are on their way to it, and is gone then.
+#[test]
+fn a_port_moves_on_before_its_senders_have_come() {
+    const OWNERS: usize = 8;
+    in_private("a_port_moves_on_before_its_senders_have_come", || {
+        let service = bootstrap::check_in::<Estate>("hasty.0").expect("free");
+        let _heirs: Vec<Second> =
+            (1..OWNERS).map(|n| started(&format!("heir hasty.{n} hasty.{} 0 killed", n - 1))).collect();
+        let _owner = started(&format!("owner hasty.port hasty.{} 4 killed", OWNERS - 1));
+        let senders = start_senders("hasty.port", 4, SENT);
+        let mut ledger = Ledger::default();
+        let mut port = ledger.inherit(&service);
+        ledger.receive_all(&mut port, &senders, SENT);
+    });
+}
+
 #[test]
 fn a_port_comes_back_to_a_former_owner() {
     in_private("a_port_comes_back_to_a_former_owner", || {
