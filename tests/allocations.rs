@@ -50,6 +50,11 @@ enum Desk<'a> {
         of: u64,
         reply: Reply<u64>,
     },
+    /// The text, so many times.
+    Recite {
+        times: usize,
+        reply: Reply<Vec<u8>>,
+    },
     /// How many notes came, whose numbers were in order, and how many allocations there were since this was last asked.
     Tally {
         reply: Reply<(u64, u64)>,
@@ -64,6 +69,8 @@ struct Note<'a> {
 }
 
 const TEXT: &str = "a text that is borrowed from the receive buffer";
+/// Larger answers are sent from where they lie, and a list of such places is made.
+const TIMES_MAX: usize = 300;
 
 /// Not a test of its own: the process of the host.
 #[test]
@@ -79,12 +86,16 @@ fn part() {
 
 fn serve() -> Host<Desk<'static>> {
     let (notes, before) = (AtomicU64::new(0), AtomicU64::new(0));
+    let song = TEXT.repeat(TIMES_MAX).into_bytes();
     let host = Host::<Desk>::bind(move |message: Desk<'_>, _: &Context| match message {
         Desk::Note(note) => {
             assert_eq!((note.number, note.place, note.text), (notes.load(Ordering::Relaxed), [1.5; 3], TEXT));
             notes.fetch_add(1, Ordering::Relaxed);
         }
         Desk::Square { of, reply } => reply.send(of * of).expect("the caller waits"),
+        Desk::Recite { times, reply } => {
+            reply.send_view(&song[..times * TEXT.len()]).expect("the caller waits");
+        }
         Desk::Tally { reply } => {
             let now = allocations();
             let since = now - before.swap(now, Ordering::Relaxed);
@@ -156,6 +167,22 @@ fn steady_traffic_allocates_nothing() {
             let (_, its) = desk.tally().expect("the host lives");
             [allocations() - before, its]
         });
+        for times in [1, TIMES_MAX] {
+            let count = count / times as u64;
+            settles("call whose answer is a view", count, ["client", "host"], || {
+                let before = allocations();
+                for _ in 0..count {
+                    let recite = |reply| Desk::Recite { times, reply };
+                    let ends =
+                        |song: &[u8]| song.starts_with(TEXT.as_bytes()) && song.ends_with(TEXT.as_bytes());
+                    let look = |song: &[u8]| (song.len(), ends(song));
+                    let seen = desk.client().call_view(recite, look).expect("the host lives");
+                    assert_eq!(seen, (times * TEXT.len(), true));
+                }
+                let (_, its) = desk.tally().expect("the host lives");
+                [allocations() - before, its]
+            });
+        }
         assert!(host.finish().success());
     });
 }

@@ -12,6 +12,7 @@ mod options;
 mod pending;
 mod renewable;
 mod room;
+mod take;
 mod when_full;
 
 use std::fmt;
@@ -26,8 +27,7 @@ use crate::message::{EncodeError, MachMessage, TraceContext};
 use crate::port::{
     Deadline, MachError, MessageBuffer, OolBuffer, Outgoing, SendRight, Trust, Unposted, bootstrap,
 };
-use crate::reply::ReplyValue;
-use crate::reply::wire::{self};
+use crate::reply::wire;
 use crate::scope::Scope;
 use crate::{registry, scratch};
 
@@ -42,6 +42,7 @@ pub use when_full::WhenFull;
 use connection::Connection;
 use limit::Limit;
 use renewable::Renewable;
+use take::Taken;
 
 /// Sends messages of type `M` to one host.
 ///
@@ -366,17 +367,17 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Has a request sent whose answer is waited for here, if it may be.
-    fn watched<R: ReplyValue>(
+    fn watched<R>(
         &self,
         id: i32,
-        ask: impl FnOnce(Option<&Watch>) -> Result<R, Error>,
+        ask: impl FnOnce(Option<&Watch>) -> Result<Taken<R>, Error>,
     ) -> Result<R, Error> {
-        let Some(watch) = self.watch(id, true)? else { return ask(None) };
+        let Some(watch) = self.watch(id, true)? else { return ask(None).map(|taken| taken.value) };
         let entered = watch.enter();
         let answer = ask(Some(&watch));
         drop(entered);
-        Watch::finish_call(Some(watch), answer.as_ref());
-        answer
+        Watch::finish_call(Some(watch), answer.as_ref().map(|taken| taken.is_failure));
+        answer.map(|taken| taken.value)
     }
 
     /// Collects one-way messages to be sent together: see [`Batch`].

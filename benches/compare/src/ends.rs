@@ -338,8 +338,13 @@ impl Outbox {
 pub struct Caller {
     plan: Plan,
     body: Body,
-    checker: Checker,
     pause: Duration,
+    answers: Answers,
+}
+
+/// Where a caller's answers go.
+pub struct Answers {
+    checker: Checker,
     clock: Clock,
     asked: u64,
     took: Vec<u64>,
@@ -350,37 +355,41 @@ const KEPT: usize = 1 << 20;
 
 impl Caller {
     pub fn new(work: &Work, client: usize) -> Self {
+        let (checker, took) = (Checker::new(work), Vec::with_capacity(KEPT));
         Self {
             plan: Plan::new(work, client),
             body: Body::new(work.len),
-            checker: Checker::new(work),
             pause: Duration::from_micros(work.pause.into()),
-            clock: Clock::new(),
-            asked: 0,
-            took: Vec::with_capacity(KEPT),
+            answers: Answers { checker, clock: Clock::new(), asked: 0, took },
         }
     }
 
     /// The next request, if there is one, after the pause, if there is one. The time runs.
     #[inline]
     pub fn next(&mut self) -> Outcome<Option<&[u8]>> {
+        Ok(self.next_apart()?.map(|(request, _)| request))
+    }
+
+    /// [`next`](Self::next), and what takes the answer while the request is still in use.
+    #[inline]
+    pub fn next_apart(&mut self) -> Outcome<Option<(&[u8], &mut Answers)>> {
         let Some(stamp) = self.next_stamp()? else { return Ok(None) };
         let request = self.body.stamped(stamp);
-        self.asked = self.clock.raw();
-        Ok(Some(request))
+        self.answers.ask();
+        Ok(Some((request, &mut self.answers)))
     }
 
     /// The ends of the next request, to be written in place. The time runs.
     #[inline]
     pub fn next_in_place(&mut self) -> Outcome<Option<Stamp>> {
         let stamp = self.next_stamp()?;
-        self.asked = self.clock.raw();
+        self.answers.ask();
         Ok(stamp)
     }
 
     #[inline]
     fn next_stamp(&mut self) -> Outcome<Option<Stamp>> {
-        let (clock, took) = (&self.clock, &mut self.took);
+        let Answers { clock, took, .. } = &mut self.answers;
         let stamp = self.plan.next(|round| {
             took.iter_mut().for_each(|took| *took = clock.delta_as_nanos(0, *took));
             took.sort_unstable();
@@ -396,6 +405,19 @@ impl Caller {
     /// Takes the answer. The time has run until now.
     #[inline]
     pub fn took(&mut self, answer: &[u8]) -> Outcome {
+        self.answers.take(answer)
+    }
+}
+
+impl Answers {
+    #[inline]
+    fn ask(&mut self) {
+        self.asked = self.clock.raw();
+    }
+
+    /// As [`Caller::took`].
+    #[inline]
+    pub fn take(&mut self, answer: &[u8]) -> Outcome {
         let took = self.clock.raw() - self.asked;
         if self.took.len() < KEPT {
             self.took.push(took);

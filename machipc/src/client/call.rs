@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::limit::Limit;
 use super::pending::{Call, GetDriver};
+use super::take::{Keep, Look, Take, Taken};
 use super::{Client, Link, PendingReply, REPLY_NOT_HELD, Unsent};
 use crate::driver::{Driver, Expected};
 use crate::error::{Error, Own};
@@ -12,8 +13,8 @@ use crate::host::Core;
 use crate::interceptor::Watch;
 use crate::message::{EncodeError, MachMessage};
 use crate::port::{Deadline, MachError, ReceiveRight};
-use crate::reply::wire::{self, Answered};
-use crate::reply::{Answer, Reply, ReplyValue, Slot};
+use crate::reply::wire::Answered;
+use crate::reply::{Answer, Reply, ReplyValue, ReplyView, Slot};
 use crate::scope::Scope;
 use crate::scratch;
 
@@ -45,7 +46,47 @@ impl<M: MachMessage + 'static> Client<M> {
     /// message with: [`Error::Fingerprint`], [`Error::Unsupported`], [`Error::Denied`], [`Error::Rejected`];
     /// [`Error::Encode`], also when the message does not hold the reply.
     pub fn call<'m, T: ReplyValue>(&self, request: impl FnOnce(Reply<T>) -> M::View<'m>) -> Result<T, Error> {
-        let call = || self.limit().and_then(|limit| self.call_within(limit, request));
+        self.call_and_take(request, Keep)
+    }
+
+    /// Makes a request, waits for its answer, and looks at it where it was received: no value is made of it. See [`ReplyView`] for the
+    /// answers that can be looked at.
+    ///
+    /// Blocking calls have this alone: what a future or a [`PendingReply`] waits for is a value.
+    ///
+    /// `look` runs once, on this thread, when the whole answer has been found well-formed, and may make other calls. What it returns is returned.
+    ///
+    /// ```no_run
+    /// # use machipc::{Client, Reply};
+    /// #[machipc::endpoint("com.example.pages")]
+    /// enum Pages<'a> {
+    ///     Read { name: &'a str, reply: Reply<Option<Vec<u8>>> },
+    /// }
+    ///
+    /// let client = Client::<Pages>::connect()?;
+    /// let lines = client.call_view(
+    ///     |reply| Pages::Read { name: "notes", reply },
+    ///     |page| page.map(|bytes| bytes.iter().filter(|&&byte| byte == b'\n').count()),
+    /// )?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_view<'m, T: ReplyView, R>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        look: impl FnOnce(T::View<'_>) -> R,
+    ) -> Result<R, Error> {
+        self.call_and_take(request, Look(look))
+    }
+
+    fn call_and_take<'m, T: ReplyValue, K: Take<T>>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> M::View<'m>,
+        take: K,
+    ) -> Result<K::Taken, Error> {
+        let call = || self.limit().and_then(|limit| self.call_within(limit, request, take));
         let answer = if Scope::is_traced() { Scope::of_message().enter(call) } else { call() };
         self.trace(|| match &answer {
             Ok(_) => "a call was answered".to_owned(),
@@ -54,25 +95,29 @@ impl<M: MachMessage + 'static> Client<M> {
         answer
     }
 
-    fn call_within<'m, T: ReplyValue>(
+    fn call_within<'m, T: ReplyValue, K: Take<T>>(
         &self,
         limit: Limit,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
-    ) -> Result<T, Error> {
+        take: K,
+    ) -> Result<K::Taken, Error> {
         match &self.link {
-            Link::Local(core) => self.call_local(core, request, limit),
+            Link::Local(core) => self.call_local(core, request, limit, take),
             Link::Port(connection) => {
+                let mut take = Some(take);
                 let message = request(Reply::wanted(limit.at));
                 self.watched(message.message_id(), |watch| {
-                    self.call_port(connection, &message, limit, limit.fresh(), watch)
+                    self.call_port(connection, &message, limit, limit.fresh(), watch, &mut take)
                         .map_err(Failed::into_error)
                 })
             }
             Link::Renewable(renewable) => {
+                let mut take = Some(take);
                 let message = request(Reply::wanted(limit.at));
                 self.watched(message.message_id(), |watch| {
                     let answer = self.with_living(renewable, limit.deadline(), |connection| {
-                        match self.call_port(connection, &message, limit, limit.deadline(), watch) {
+                        match self.call_port(connection, &message, limit, limit.deadline(), watch, &mut take)
+                        {
                             Ok(answer) => Ok(Ok(answer)),
                             Err(Failed::Before(error)) => Err(error),
                             // It has not run, and the port will be gone in a moment.
@@ -207,14 +252,15 @@ impl<M: MachMessage + 'static> Client<M> {
         }
     }
 
-    fn call_port<T: ReplyValue>(
+    fn call_port<T: ReplyValue, K: Take<T>>(
         &self,
         connection: &Connection,
         message: &M::View<'_>,
         limit: Limit,
         deadline: Deadline,
         watch: Option<&Watch>,
-    ) -> Result<T, Failed> {
+        take: &mut Option<K>,
+    ) -> Result<Taken<K::Taken>, Failed> {
         scratch::with(|scratch| {
             let port = scratch.take_port().map_err(|error| Failed::Before(self.send_error(error, limit)))?;
             let outgoing = self.encode(&mut scratch.send, message).map_err(Failed::Before)?;
@@ -240,7 +286,7 @@ impl<M: MachMessage + 'static> Client<M> {
             if let Some(watch) = watch {
                 watch.has_reply_size(received.size());
             }
-            let answered = wire::read(&received, &self.endpoint, Own::of::<M>());
+            let answered = K::take(take, &received, &self.endpoint, Own::of::<M>());
             drop(received);
             // The one right that was made has been used.
             scratch.keep_port(port);
@@ -253,24 +299,25 @@ impl<M: MachMessage + 'static> Client<M> {
         })
     }
 
-    fn call_local<'m, T: ReplyValue>(
+    fn call_local<'m, T: ReplyValue, K: Take<T>>(
         &self,
         core: &Core<M>,
         request: impl FnOnce(Reply<T>) -> M::View<'m>,
         limit: Limit,
-    ) -> Result<T, Error> {
+        take: K,
+    ) -> Result<K::Taken, Error> {
         let slot = Slot::fresh();
         let watch = self.ask_local(core, &slot, request, limit)?;
         let answer = slot.take(limit.at);
         Slot::keep(slot);
         let answer = match answer {
-            Some(Answer::Value(value)) => Ok(value),
+            Some(Answer::Value(value)) => Ok(take.take_value(value)),
             Some(Answer::Dropped) => Err(Error::ReplyDropped { endpoint: self.endpoint.to_string() }),
-            Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, limit),
+            Some(Answer::Elsewhere(port)) => self.receive_forwarded(&port, limit, Some(take)),
             None => Err(limit.too_late(&self.endpoint)),
         };
-        Watch::finish_call(watch, answer.as_ref());
-        answer
+        Watch::finish_call(watch, answer.as_ref().map(|taken| taken.is_failure));
+        answer.map(|taken| taken.value)
     }
 
     /// Calls the handler with a request whose answer comes to the slot.
@@ -300,12 +347,17 @@ impl<M: MachMessage + 'static> Client<M> {
     }
 
     /// Waits for the answer to a call whose reply has left this process.
-    fn receive_forwarded<T: ReplyValue>(&self, port: &ReceiveRight<()>, limit: Limit) -> Result<T, Error> {
+    fn receive_forwarded<T: ReplyValue, K: Take<T>>(
+        &self,
+        port: &ReceiveRight<()>,
+        limit: Limit,
+        mut take: Option<K>,
+    ) -> Result<Taken<K::Taken>, Error> {
         scratch::with(|scratch| {
             let received = port
                 .receive(&mut scratch.receive, limit.deadline())
                 .map_err(|error| self.send_error(error, limit))?;
-            match wire::read(&received, &self.endpoint, Own::of::<M>()) {
+            match K::take(&mut take, &received, &self.endpoint, Own::of::<M>()) {
                 Answered::Value(value) => Ok(value),
                 Answered::Failed(error) => Err(error),
                 Answered::Late => Err(limit.too_late(&self.endpoint)),

@@ -177,7 +177,7 @@ impl<T: ReplyValue> PendingReply<T> {
                 Err(error) => log.line(LogLevel::Trace, format_args!("a call failed: {error}")),
             }
         }
-        Watch::finish_call(self.call.watch.take(), answer.as_ref());
+        Watch::finish_call(self.call.watch.take(), answer.as_ref().map(T::is_failure));
         Poll::Ready(answer)
     }
 

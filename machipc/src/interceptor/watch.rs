@@ -9,7 +9,6 @@ use tracing::Span;
 use tracing::span::Entered;
 
 use crate::error::Error;
-use crate::message::Encode;
 use crate::reply::{Fate, ReplyEnd};
 
 use super::{Denial, Interceptor, MessageInfo, Outcome, Side};
@@ -112,12 +111,12 @@ impl Watch {
         }
     }
 
-    /// Ends what a client has watched, if it has: a call was answered, or not.
-    pub(crate) fn finish_call<T: Encode>(watch: Option<Box<Self>>, answer: Result<&T, &Error>) {
+    /// Ends what a client has watched, if it has: a call was answered, and so or so whether with an `Err`; or it was not.
+    pub(crate) fn finish_call(watch: Option<Box<Self>>, is_failure: Result<bool, &Error>) {
         let Some(watch) = watch else { return };
-        watch.end(&match answer {
-            Ok(answer) if answer.is_failure() => Outcome::AnsweredErr,
-            Ok(_) => Outcome::Done,
+        watch.end(&match is_failure {
+            Ok(true) => Outcome::AnsweredErr,
+            Ok(false) => Outcome::Done,
             Err(error) => Outcome::Failed(error),
         });
     }

@@ -3,6 +3,7 @@
 mod fate;
 mod on_return;
 mod slot;
+mod view;
 pub(crate) mod wire;
 
 use std::cell::Cell;
@@ -24,6 +25,7 @@ use crate::{Error, mach};
 pub(crate) use fate::{Fate, ReplyEnd, await_reply};
 pub(crate) use on_return::Outbox;
 pub(crate) use slot::Slot;
+pub use view::ReplyView;
 
 /// The right to answer one call with a `T`: the last field of an endpoint's variant that is a request.
 ///
@@ -78,7 +80,7 @@ pub(crate) enum Answer<T> {
 
 /// What a [`Reply`] can carry: anything that can be a field of a message and owns all it has.
 ///
-/// Implemented for every such type; it is a short name for the bounds.
+/// Implemented for every such type; it is a short name for the bounds. Answers that have a borrowed form are [`ReplyView`]s, too.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an answer",
     label = "is neither a message nor made of messages, or cannot go to another thread",
@@ -98,50 +100,80 @@ impl<T> Reply<T> {
     where
         T: ReplyValue,
     {
-        self.send_by(value, wire::answer)
+        self.send_by(value, |value| value, wire::answer::<T, T>)
     }
 
-    #[inline]
-    fn send_by(mut self, value: T, answer: fn(ReplyRight, &T) -> Result<usize, Error>) -> Result<(), Error>
+    /// Answers the call with what the handler goes on using: the answer is written from where it lies, and no value is made of it. A caller in this
+    /// process gets one ([`ReplyView::into_owned`]).
+    ///
+    /// ```no_run
+    /// # use std::collections::HashMap;
+    /// # use std::sync::Mutex;
+    /// # use machipc::{Context, Host, Reply};
+    /// #[machipc::endpoint("com.example.pages")]
+    /// enum Pages<'a> {
+    ///     Read { name: &'a str, reply: Reply<Option<Vec<u8>>> },
+    /// }
+    ///
+    /// let pages = Mutex::new(HashMap::<String, Vec<u8>>::new());
+    /// let host = Host::<Pages>::bind(move |message: Pages<'_>, _: &Context| match message {
+    ///     Pages::Read { name, reply } => {
+    ///         let pages = pages.lock().unwrap();
+    ///         let _ = reply.send_view(pages.get(name).map(Vec::as_slice));
+    ///     }
+    /// })?;
+    /// # Ok::<(), machipc::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_view(self, view: T::View<'_>) -> Result<(), Error>
     where
-        T: ReplyValue,
+        T: ReplyView,
     {
+        self.send_by(view, T::into_owned, wire::answer::<T, T::View<'_>>)
+    }
+
+    /// `own` makes the value for a caller in this process.
+    #[inline]
+    fn send_by<V: Encode>(
+        mut self,
+        value: V,
+        own: impl FnOnce(V) -> T,
+        answer: fn(ReplyRight, &V) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
         if self.extras.is_some() {
-            return self.send_watched(value, answer);
+            return self.send_watched(value, own, answer);
         }
-        self.send_sized(value, answer).map(drop)
+        self.send_sized(value, own, answer).map(drop)
     }
 
     /// Returns how many bytes the answer has; 0 where it is not put into bytes.
-    fn send_sized(
+    fn send_sized<V>(
         &mut self,
-        value: T,
-        answer: fn(ReplyRight, &T) -> Result<usize, Error>,
-    ) -> Result<usize, Error>
-    where
-        T: ReplyValue,
-    {
+        value: V,
+        own: impl FnOnce(V) -> T,
+        answer: fn(ReplyRight, &V) -> Result<usize, Error>,
+    ) -> Result<usize, Error> {
         if let Some(right) = self.take_right() {
             return answer(right, &value);
         }
         match self.slot.take() {
-            Some(slot) => slot.fill(Answer::Value(value)).map(|()| 0).map_err(|_| Error::CallerGone),
+            Some(slot) => slot.fill(Answer::Value(own(value))).map(|()| 0).map_err(|_| Error::CallerGone),
             None => Err(Error::CallerGone),
         }
     }
 
     #[cold]
-    fn send_watched(
+    fn send_watched<V: Encode>(
         &mut self,
-        value: T,
-        answer: fn(ReplyRight, &T) -> Result<usize, Error>,
-    ) -> Result<(), Error>
-    where
-        T: ReplyValue,
-    {
+        value: V,
+        own: impl FnOnce(V) -> T,
+        answer: fn(ReplyRight, &V) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
         let fate = self.extras.take().and_then(|extras| extras.fate);
         let is_failure = value.is_failure();
-        let sent = self.send_sized(value, answer);
+        let sent = self.send_sized(value, own, answer);
         if let Some(fate) = fate {
             fate.tell_sent(is_failure, &sent);
         }
@@ -173,7 +205,19 @@ impl<T> Reply<T> {
     where
         T: ReplyValue,
     {
-        self.send_by(value, on_return::answer)
+        self.send_by(value, |value| value, on_return::answer::<T, T>)
+    }
+
+    /// [`send_view`](Self::send_view), when the handler returns, as [`send_on_return`](Self::send_on_return) says. What is borrowed is copied now,
+    /// and need not live until then.
+    ///
+    /// # Errors
+    /// As [`send_on_return`](Self::send_on_return).
+    pub fn send_view_on_return(self, view: T::View<'_>) -> Result<(), Error>
+    where
+        T: ReplyView,
+    {
+        self.send_by(view, T::into_owned, on_return::answer::<T, T::View<'_>>)
     }
 
     /// Memory of `len` bytes for the answer, or a part of it: an [`OolBuffer`], which is built in place and moves with the answer. It holds any bytes,

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use crate::error::Error;
+use crate::message::Encode;
 use crate::port::{Deadline, Held, MachError, MessageBuffer, Outgoing, ReceiveRight, ReplyRight, Row};
 use crate::scratch;
 
@@ -62,19 +63,19 @@ impl Outbox {
 /// files or memory, it is sent at once.
 ///
 /// Returns the answer's size in bytes.
-pub(super) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<usize, Error> {
-    let Some(mut outbox) = LENT.take() else { return wire::answer(right, value) };
-    let left = outbox.leave(right, value);
+pub(super) fn answer<T: ReplyValue, V: Encode>(right: ReplyRight, value: &V) -> Result<usize, Error> {
+    let Some(mut outbox) = LENT.take() else { return wire::answer::<T, V>(right, value) };
+    let left = outbox.leave::<T, V>(right, value);
     LENT.set(Some(outbox));
     left
 }
 
 impl Outbox {
-    fn leave<T: ReplyValue>(&mut self, right: ReplyRight, value: &T) -> Result<usize, Error> {
+    fn leave<T: ReplyValue, V: Encode>(&mut self, right: ReplyRight, value: &V) -> Result<usize, Error> {
         if self.answer.is_some() {
-            return wire::answer(right, value);
+            return wire::answer::<T, V>(right, value);
         }
-        let outgoing = match wire::encode(&mut self.buffer, value) {
+        let outgoing = match wire::encode::<T, V>(&mut self.buffer, value) {
             Ok(outgoing) => outgoing,
             Err(error) => return Err(wire::unencodable(right, error)),
         };

@@ -7,7 +7,7 @@ use crate::port::{
 };
 use crate::scratch;
 
-use super::ReplyValue;
+use super::{ReplyValue, ReplyView};
 
 /// The id of a message that answers a call.
 pub(crate) const REPLY_ID: i32 = 0x2000_0000;
@@ -78,9 +78,9 @@ impl Refusal {
     }
 }
 
-/// Sends `value` as the answer, once. Returns its size in bytes.
-pub(crate) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<usize, Error> {
-    scratch::with(|scratch| match encode(&mut scratch.send, value) {
+/// Sends `value`, a `T` or a view of one, as the answer, once. Returns its size in bytes.
+pub(crate) fn answer<T: ReplyValue, V: Encode>(right: ReplyRight, value: &V) -> Result<usize, Error> {
+    scratch::with(|scratch| match encode::<T, V>(&mut scratch.send, value) {
         Ok(outgoing) => {
             let size = outgoing.size();
             send(outgoing, &right).map(|()| size)
@@ -89,10 +89,10 @@ pub(crate) fn answer<T: ReplyValue>(right: ReplyRight, value: &T) -> Result<usiz
     })
 }
 
-/// Encodes `value` as an answer.
-pub(super) fn encode<'m, T: ReplyValue>(
+/// Encodes `value`, a `T` or a view of one, as an answer.
+pub(super) fn encode<'m, T: ReplyValue, V: Encode>(
     buffer: &'m mut MessageBuffer,
-    value: &'m T,
+    value: &'m V,
 ) -> Result<Outgoing<'m>, EncodeError> {
     Outgoing::encode(buffer, REPLY_ID, Schema::fingerprint_of::<T>(), |out| value.encode(out))
 }
@@ -138,17 +138,50 @@ pub(crate) enum Answered<T> {
     Lost,
 }
 
+impl<T> Answered<T> {
+    #[inline]
+    pub(crate) fn and_then<R>(self, next: impl FnOnce(T) -> Answered<R>) -> Answered<R> {
+        match self {
+            Self::Value(value) => next(value),
+            Self::Failed(error) => Answered::Failed(error),
+            Self::Late => Answered::Late,
+            Self::Lost => Answered::Lost,
+        }
+    }
+}
+
 /// Reads what came to a reply port. `ours` is this side's message type.
 pub(crate) fn read<T: ReplyValue>(received: &Received<'_>, endpoint: &str, ours: Own) -> Answered<T> {
+    read_by::<T, T>(received, endpoint, ours, |name, fingerprint| {
+        received.decode_with(name, fingerprint, |input| T::decode(input))
+    })
+}
+
+/// [`read`] of an answer that is looked at where it was received.
+pub(crate) fn read_view<T: ReplyView, R>(
+    received: &Received<'_>,
+    endpoint: &str,
+    ours: Own,
+    look: impl FnOnce(T::View<'_>) -> R,
+) -> Answered<R> {
+    read_by::<T, R>(received, endpoint, ours, |name, fingerprint| {
+        received.decode_then(name, fingerprint, T::View::decode, look)
+    })
+}
+
+#[inline]
+fn read_by<T: ReplyValue, R>(
+    received: &Received<'_>,
+    endpoint: &str,
+    ours: Own,
+    decode: impl FnOnce(&str, u64) -> Result<R, DecodeError>,
+) -> Answered<R> {
     let malformed = |source| Error::Decode { endpoint: endpoint.to_owned(), source };
     match received.id() {
-        REPLY_ID => {
-            let (name, fingerprint) = (std::any::type_name::<T>(), Schema::fingerprint_of::<T>());
-            match received.decode_with(name, fingerprint, |input| T::decode(input)) {
-                Ok(value) => Answered::Value(value),
-                Err(source) => Answered::Failed(malformed(source)),
-            }
-        }
+        REPLY_ID => match decode(std::any::type_name::<T>(), Schema::fingerprint_of::<T>()) {
+            Ok(value) => Answered::Value(value),
+            Err(source) => Answered::Failed(malformed(source)),
+        },
         REFUSAL_ID => match read_refusal(received, endpoint, ours) {
             Ok(Some(error)) => Answered::Failed(error),
             Ok(None) => Answered::Late,

@@ -114,7 +114,7 @@ impl System for Machipc {
                 desk.answered()
             }),
             Traffic::AskBytes { bytes, reply } => with(&DESK, cx, |desk| {
-                reply.send(desk.answer(bytes)?.to_vec())?;
+                reply.send_view(desk.answer(bytes)?)?;
                 desk.answered()
             }),
             Traffic::AskLent { mut request, reply } => with(&DESK, cx, |desk| {
@@ -138,15 +138,12 @@ impl System for Machipc {
             return ask_lent(job, caller);
         }
         let client = TrafficClient::connect_timeout(PATIENCE)?;
-        while let Some(request) = caller.next()? {
+        while let Some((request, answers)) = caller.next_apart()? {
             match Line::try_ref_from_bytes(request) {
-                Ok(line) => {
-                    let answer = client.ask_line(line)?;
-                    caller.took(answer.as_bytes())?;
-                }
+                Ok(line) => answers.take(client.ask_line(line)?.as_bytes())?,
                 Err(_) => {
-                    let answer = client.ask_bytes(request)?;
-                    caller.took(&answer)?;
+                    let ask = |reply| Traffic::AskBytes { bytes: request, reply };
+                    client.client().call_view(ask, |answer| answers.take(answer))??;
                 }
             }
         }
