@@ -52,9 +52,9 @@ impl<M: MachMessage + 'static> Client<M> {
     /// Makes a request, waits for its answer, and looks at it where it was received: no value is made of it. See [`ReplyView`] for the
     /// answers that can be looked at.
     ///
-    /// Blocking calls have this alone: what a future or a [`PendingReply`] waits for is a value.
-    ///
     /// `look` runs once, on this thread, when the whole answer has been found well-formed, and may make other calls. What it returns is returned.
+    /// Deadlines do not bound it, and [interceptors](crate::Interceptor) count its time. A generated client lends its
+    /// `client()` for this. Only blocking calls have it: what a future or a [`PendingReply`] waits for is a value.
     ///
     /// ```no_run
     /// # use machipc::{Client, Reply};
