@@ -233,6 +233,31 @@ fn a_client_that_reconnects_looks_at_the_next_hosts_answer() {
     reads_as_it_was_sent(&client);
 }
 
+/// An answer that cannot be made of its view.
+#[derive(Debug, Clone, MachMessage)]
+struct Unmade(u8);
+
+impl ReplyView for Unmade {
+    type View<'a> = &'a u8;
+
+    fn view(&self) -> &u8 {
+        &self.0
+    }
+
+    fn into_owned(_: &u8) -> Self {
+        std::panic::resume_unwind(Box::new("on purpose"))
+    }
+}
+
+#[test]
+fn a_view_that_becomes_no_value_leaves_no_caller_waiting() {
+    let handler = |(reply,): (Reply<Unmade>,), _: &Context| drop(reply.send_view(&1));
+    let host = Host::<(Reply<Unmade>,)>::builder().name(unique("views-unmade")).bind(handler).unwrap();
+    // Without a deadline: it would hang if nothing came.
+    let error = host.client().with_deadline(None).call(|reply| (reply,)).unwrap_err();
+    assert!(matches!(error, Error::ReplyDropped { .. }), "{error}");
+}
+
 /// Writes down how messages ended, and how large their answers were.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<Vec<(String, usize)>>>);

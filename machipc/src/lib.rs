@@ -98,7 +98,7 @@
 //! - **Large data**: a payload of more than 68 KiB travels out of line by itself. `#[mach(ool)]` sends a field's bytes that way always, and
 //!   [`OolBuffer`] is memory that is built in place and moves instead of being copied.
 //! - **Answers without a value of their own**: [`Reply::send_view`] answers from memory that the host goes on using, and [`Client::call_view`] looks
-//!   at an answer where it was received. Neither side allocates or copies for it.
+//!   at an answer where it was received. Each saves its own side an allocation and a copy.
 //! - **Many small messages**: [`Client::batch`] collects one-way messages and sends them together, at a fraction of what each costs by itself.
 //! - **Memory that both sides have mapped**: [`Client::loan`], [`Reply::loan`] for answers and [`Context::loan`] for items of streams as well, between a
 //!   client and a host that [trust](Trust) each other.

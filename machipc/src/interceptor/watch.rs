@@ -111,7 +111,7 @@ impl Watch {
         }
     }
 
-    /// Ends what a client has watched, if it has: a call was answered, and so or so whether with an `Err`; or it was not.
+    /// Ends what a client has watched, if it has: a call was answered, with an `Err` or otherwise; or it was not answered.
     pub(crate) fn finish_call(watch: Option<Box<Self>>, is_failure: Result<bool, &Error>) {
         let Some(watch) = watch else { return };
         watch.end(&match is_failure {

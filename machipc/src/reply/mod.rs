@@ -158,10 +158,11 @@ impl<T> Reply<T> {
         if let Some(right) = self.take_right() {
             return answer(right, &value);
         }
-        match self.slot.take() {
-            Some(slot) => slot.fill(Answer::Value(own(value))).map(|()| 0).map_err(|_| Error::CallerGone),
-            None => Err(Error::CallerGone),
-        }
+        let Some(slot) = &self.slot else { return Err(Error::CallerGone) };
+        // The slot stays here meanwhile: a panic in `own` drops the reply, and the drop tells whoever waits there.
+        let filled = slot.fill(Answer::Value(own(value)));
+        self.slot = None;
+        filled.map(|()| 0).map_err(|_| Error::CallerGone)
     }
 
     #[cold]

@@ -54,7 +54,8 @@ use crate::message::{Decode, Encode, Pod};
             `Reply::send` and received with `Client::call`, or implement `ReplyView`"
 )]
 pub trait ReplyView: ReplyValue {
-    /// The borrowed form. It has to be encoded as the value is: whoever receives it reads a `Self`.
+    /// The borrowed form. It has to be encoded as the value is: whoever receives it reads a `Self`, and gets [`Error::Decode`](crate::Error::Decode), or
+    /// another value, where it is not.
     type View<'a>: Encode + Decode<'a>;
 
     /// Borrows the value, for a caller in the host's process.
