@@ -4,7 +4,7 @@
 
 mod typed_support;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -174,9 +174,11 @@ enum Ending {
 /// Whoever feeds a stream is told, wherever it is, and only then the process ends.
 fn shut_down_with_streams(name: &str) {
     let threads = Mutex::<Vec<thread::JoinHandle<()>>>::default();
+    // A host is stopping before it has ended its streams.
+    let has_ended_streams = Arc::new(AtomicBool::new(false));
     let host = Host::<Ending>::builder().name(name);
     let stats = host.run(move |message: Ending, context: &Context| {
-        let cx = context.clone();
+        let (cx, ended) = (context.clone(), has_ended_streams.clone());
         let stopped = |failed: &SendError<u64>| matches!(failed.error(), Error::StreamStopped { .. });
         let wait = move || until("the host is stopping", || cx.is_stopping());
         let ten = |out: &Sink<u64>| (0..10).for_each(|number| out.send(number).unwrap());
@@ -209,7 +211,7 @@ fn shut_down_with_streams(name: &str) {
                 thread::spawn(move || reply.send(read_all(items)).unwrap())
             }
             Ending::Unread { mut items } => thread::spawn(move || {
-                wait();
+                until("the streams have been ended", || ended.load(Ordering::Acquire));
                 assert_eq!(
                     items.by_ref().take(100).find(Result::is_err),
                     Some(Err(StreamError::HostStopping))
@@ -218,6 +220,7 @@ fn shut_down_with_streams(name: &str) {
             }),
             Ending::Shutdown => {
                 context.shutdown(WATCHDOG);
+                ended.store(true, Ordering::Release);
                 let threads = std::mem::take(&mut *threads.lock().unwrap());
                 return threads.into_iter().for_each(|thread| thread.join().unwrap());
             }
